@@ -1275,12 +1275,14 @@ CREATE TABLE "private_offer" (
     "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
     "dataset" TEXT NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
     "basis_points" INTEGER NOT NULL,
+    "operator_basis_points" INTEGER NOT NULL,
     "months" INTEGER[] NOT NULL DEFAULT '{}',
     "made_by" TEXT NOT NULL,
     "made_at" TIMESTAMPTZ NOT NULL,
     "ends_at" TIMESTAMPTZ NOT NULL,
     "withdrawn_at" TIMESTAMPTZ,
     CONSTRAINT "half_at_least" CHECK (basis_points BETWEEN 5000 AND 9900),
+    CONSTRAINT "operator_bears_it" CHECK (10000 - basis_points <= operator_basis_points),
     CONSTRAINT "ends_later" CHECK (made_at < ends_at)
 );
 
@@ -1384,6 +1386,7 @@ CREATE TABLE "licence" (
     "purchase_order" UUID UNIQUE NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
     "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
+    "posted_minor" BIGINT NOT NULL,
     "net_minor" BIGINT NOT NULL,
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "subscribers_basis_points" INTEGER NOT NULL,
@@ -1396,7 +1399,7 @@ CREATE TABLE "licence" (
     "claimed_at" TIMESTAMPTZ,
     CONSTRAINT "returns_are_of_it" CHECK (returned_minor BETWEEN 0 AND net_minor),
     CONSTRAINT "rates_are_shares" CHECK (subscribers_basis_points >= 0 AND operator_basis_points >= 0 AND subscribers_basis_points + operator_basis_points <= 10000),
-    CONSTRAINT "net_is_positive" CHECK (net_minor > 0),
+    CONSTRAINT "nobody_pays_more_than_posted" CHECK (net_minor BETWEEN 1 AND posted_minor),
     CONSTRAINT "a_claim_contests" CHECK (claimed_at IS NULL OR contested_at IS NOT NULL)
 );
 
@@ -1974,8 +1977,6 @@ CREATE TABLE "licence_split" (
     "top_up_operator_minor" BIGINT NOT NULL DEFAULT 0,
     "top_up_platform_minor" BIGINT NOT NULL DEFAULT 0,
     "topped_up" BIGINT NOT NULL DEFAULT 0,
-    "generation" INTEGER NOT NULL DEFAULT 0,
-    "returned_minor" BIGINT NOT NULL DEFAULT 0,
     "loss_minor" BIGINT NOT NULL DEFAULT 0,
     "state" TEXT NOT NULL DEFAULT 'held',
     "close" BIGINT REFERENCES "share_close" ("id") ON DELETE RESTRICT,
@@ -1985,7 +1986,7 @@ CREATE TABLE "licence_split" (
     CONSTRAINT "known_state" CHECK (state IN ('held', 'released', 'cancelled')),
     CONSTRAINT "ended_by_a_run" CHECK ((state = 'held') = (ended_by IS NULL)),
     CONSTRAINT "adds_up" CHECK (distributable_minor = pool_minor + operator_minor + platform_minor),
-    CONSTRAINT "parts_are_not_negative" CHECK (least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0),
+    CONSTRAINT "parts_are_not_negative" CHECK (least(fee_minor, pool_minor, operator_minor) >= 0),
     CONSTRAINT "operator_gives_no_more_than_its_part" CHECK (top_up_operator_minor BETWEEN 0 AND operator_minor),
     CONSTRAINT "platform_helps_when_the_operators_part_is_spent" CHECK (top_up_platform_minor >= 0 AND (top_up_platform_minor = 0 OR top_up_operator_minor = least(operator_minor, greatest(0, operator_minor + pool_minor + top_up_operator_minor + top_up_platform_minor - (shares_micro + rounding_micro) / 10000)))),
     CONSTRAINT "only_promises_top_up" CHECK ((top_up_operator_minor + top_up_platform_minor = 0 OR topped_up > 0) AND (topped_up = 0 OR cardinality(terms) > 0) AND topped_up >= 0),
@@ -1993,25 +1994,6 @@ CREATE TABLE "licence_split" (
     CONSTRAINT "divides_by_somebody" CHECK (denominator > 0),
     CONSTRAINT "shares_and_rounding_are_whole_cents" CHECK (shares_micro >= 0 AND rounding_micro BETWEEN 0 AND 9999 AND (shares_micro + rounding_micro) % 10000 = 0),
     CONSTRAINT "what_is_being_closed_is_not_cancelled" CHECK (close IS NULL OR state <> 'cancelled')
-);
-
-CREATE TABLE "former_split" (
-    "id" BIGSERIAL PRIMARY KEY NOT NULL,
-    "licence" UUID NOT NULL REFERENCES "licence" ("id") ON DELETE RESTRICT,
-    "generation" INTEGER NOT NULL,
-    "pool_minor" BIGINT NOT NULL,
-    "operator_minor" BIGINT NOT NULL,
-    "top_up_operator_minor" BIGINT NOT NULL,
-    "top_up_platform_minor" BIGINT NOT NULL,
-    "denominator" BIGINT NOT NULL,
-    "shares_micro" BIGINT NOT NULL,
-    "rounding_micro" BIGINT NOT NULL,
-    "terms" UUID[] NOT NULL DEFAULT '{}',
-    "returned_minor" BIGINT NOT NULL,
-    "held_by" BIGINT NOT NULL REFERENCES "share_run" ("id") ON DELETE RESTRICT,
-    "ended_by" BIGINT NOT NULL REFERENCES "share_run" ("id") ON DELETE RESTRICT,
-    "split_at" TIMESTAMPTZ NOT NULL,
-    CONSTRAINT "one_a_generation" UNIQUE ("licence", "generation")
 );
 
 CREATE TABLE "closed_share" (

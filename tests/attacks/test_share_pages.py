@@ -46,7 +46,7 @@ MOST_COLLUDING = 4
 
 
 async def sell_thrice(*, victim: bool) -> dict[str, uuid.UUID]:
-    """Sell one release three times: released, refunded in part and held again, held. The victim was promised something too."""
+    """Sell one release three times: released, refunded in part, held. The victim was promised something too."""
     await sales.write_lines(range(1, 100))
     weights = {who: who % 6 + 1 for who in range(1, 60)} | ({VICTIM: 6} if victim else {})
     release = await sales.seal_weights(weights, published=PUBLISHED, started_at=START - 3 * sales.MONTH)
@@ -133,7 +133,7 @@ def euros_on_page(text: str, at: str) -> int:
 
 def denominators(page: str) -> tuple[int, int]:
     """Return the interval of what the pool was divided by, as a share page says it: pool * cells / share."""
-    pool = euros_on_page(page, r"€([\d,.]+) 50% of what is left")
+    pool = euros_on_page(page, r"€([\d,.]+) 50% of the posted price")
     share = euros_on_page(page, r"Your share to the millionth €([\d,.]+)")
     cells = int(re.search(r"for (\d+) times? you are counted", page)[1])  # type: ignore[index]
     return pool * cells // (share + 1), -(-pool * cells // max(1, share - 1))

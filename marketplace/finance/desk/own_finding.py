@@ -43,7 +43,7 @@ async def _shares(line: int) -> list[tuple[str, SearchHit]]:
         for row in page.rows:
             when = period(row.period_from, row.period_to, row.time_zone)
             path = f"/earnings/shares/{row.id}"
-            share = SearchHit("share", localised(row, "title"), f"{when} · {cents(row.share_micro)}", path, row.sold_at)
+            share = SearchHit("share", localised(row, "title"), f"{when} · {cents(row.share_micro)}", path, None)
             found.append((f"{row.title_fr}\n{row.title_en}\n{row.area}\n{when}", share))
         if not page.more:
             break

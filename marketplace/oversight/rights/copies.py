@@ -254,7 +254,7 @@ async def _write_uses(folder: Path, me: Me, stack: ExitStack) -> None:
         shares.add(row)
         use = used.setdefault(share.release, _use(share, me.language))
         use["licences"] += 1
-        use["last_sold_at"] = max(use["last_sold_at"], share.sold_at.isoformat())
+        use["last_sold_in"] = max(use["last_sold_in"], share.sold_in.isoformat())
     for use in used.values():
         uses.add(use)
 
@@ -272,7 +272,7 @@ def _use(share: Share, language: str) -> dict[str, Any]:
         "period_from": share.period_from.isoformat(),
         "period_to": share.period_to.isoformat(),
         "licences": 0,
-        "last_sold_at": share.sold_at.isoformat(),
+        "last_sold_in": share.sold_in.isoformat(),
     }
 
 

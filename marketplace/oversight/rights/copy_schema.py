@@ -11,18 +11,20 @@ from marketplace.oversight.rights.declarations import copied_tables, name_of, sc
 SHARE: Final = {
     "licence": "id",
     "release": "release",
-    "sold_at": "sold_at",
+    "sold_in": "sold_in",
     "state": "state",
-    "held_until": "hold_until",
-    "net_minor": "net_minor",
+    "held_until": "closes_at",
+    "posted_minor": "posted_minor",
+    "pool_minor": "pool_minor",
+    "divided_by": "denominator",
     "share_micro": "share_micro",
     "of_the_pool_micro": "pool_share_micro",
     "added_for_a_promise_micro": "added_micro",
 }
 """A field of a share in a copy → its name in `subscribers.earnings.queries.Share`."""
-OF_RELEASES: Final = ("licence", "release", "sold_at", "held_until", "net_minor")
+OF_RELEASES: Final = ("licence", "release", "sold_in", "held_until", "posted_minor", "pool_minor", "divided_by")
 """The fields that identify the release; null if the release is older than the line's present holder."""
-USE: Final = ("release", "dataset", "area", "period_from", "period_to", "licences", "last_sold_at")
+USE: Final = ("release", "dataset", "area", "period_from", "period_to", "licences", "last_sold_in")
 LISTS: Final[dict[str, tuple[str, ...]]] = {
     "events": EVENT,
     "receipts": ("receipt", "document", "signature"),
@@ -36,13 +38,15 @@ DESCRIPTIONS: Final = {
     "shares": "What each licence earned you, in millionths of a euro; of releases older than your holding of the line, that alone.",
     "uses": "The sold releases that your line counts in, and how many licences of each were sold.",
 }
-INTEGERS: Final = ("licences", "net_minor")
+INTEGERS: Final = ("licences", "posted_minor", "pool_minor", "divided_by")
 OPTIONAL: Final = {
     "licence": "string",
     "release": "string",
-    "sold_at": "string",
+    "sold_in": "string",
     "held_until": "string",
-    "net_minor": "integer",
+    "posted_minor": "integer",
+    "pool_minor": "integer",
+    "divided_by": "integer",
     "site": "string",
     "kind": "string",
     "latitude": "number",

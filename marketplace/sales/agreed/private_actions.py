@@ -1,6 +1,7 @@
 """Making a private offer, withdrawing it, and quoting under it: a percent of its own things alone.
 
-Nothing public knows of one: no page, no count, no log, and demand learns nothing from what is bought under it.
+Nothing public knows of one: no page, no count, no log, and demand learns nothing from what is bought under it. What it
+takes off comes off the operator's part alone, so contributors are paid, and see, what they would without it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from marketplace.core import clock
 from marketplace.core.database import transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
 from marketplace.core.locks import lock
+from marketplace.core.settings import settings
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity.tables import Partner
 from marketplace.people.messages.actions import send
@@ -24,7 +26,7 @@ from marketplace.people.messages.rules import Recipient
 from marketplace.sales.agreed.private_queries import get_private_offer
 from marketplace.sales.agreed.private_tables import PrivateOffer, PrivateQuote
 from marketplace.sales.message_kinds import PRIVATE_OFFER_MADE
-from pricing.agreed import share_of
+from pricing.agreed import BASIS_POINTS_IN_ALL, share_of
 
 if TYPE_CHECKING:
     import uuid
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
     from marketplace.sales.agreed.private_queries import PrivateOfferRow
     from pricing.order import Priced
 
-LEAST, MOST = 5_000, 9_900
-"""What of the price a partner pays at least and at most, in basis points."""
+MOST_PERCENT_OFF: Final = 50
 LONGEST: Final = dt.timedelta(days=92)
 BASIS_POINTS_A_PERCENT: Final = 100
 
@@ -64,8 +65,13 @@ async def offer(
     months: the lengths of licence it is for; none: the dataset's own.
     """
     now, basis_points = clock.now(), (100 - percent_off) * BASIS_POINTS_A_PERCENT
-    if not LEAST <= basis_points <= MOST:
-        raise Invalid("Take between 1 and 50 percent off.", field="percent_off")
+    most = most_percent_off()
+    if not 0 < percent_off <= most:
+        raise Invalid(
+            "Take between 1 and {most} percent off: it comes off the operator’s part alone.",
+            most=most,
+            field="percent_off",
+        )
     if not now < ends_at <= now + LONGEST:
         raise Invalid("It ends later than now, within {days} days.", days=LONGEST.days, field="ends_on")
     if not await Partner.exists().where(Partner.id == partner, Partner.vetted_at.is_not_null()):
@@ -87,6 +93,7 @@ async def offer(
                 partner=partner,
                 dataset=dataset,
                 basis_points=basis_points,
+                operator_basis_points=settings().operator_basis_points,
                 months=stated,
                 made_by=who.name,
                 made_at=now,
@@ -96,6 +103,11 @@ async def offer(
         after = {"dataset": dataset, "percent_off": percent_off, "months": stated, "ends_at": ends_at.isoformat()}
         await note_action(who, "private_offer_made", partner, after=after)
         await send(PRIVATE_OFFER_MADE, offer_id, [Recipient("partner", str(partner))], dataset=dataset)
+
+
+def most_percent_off() -> int:
+    """Return the most that a private offer takes off, in percent: at most half, and never more than the operator's part."""
+    return min(MOST_PERCENT_OFF, settings().operator_basis_points // BASIS_POINTS_A_PERCENT)
 
 
 async def withdraw(who: Actor, offer_id: uuid.UUID) -> None:
@@ -122,6 +134,8 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID,
         row = await get_private_offer(offer_id)
         if not row.is_open(now):
             raise Expired("This private offer has ended.")
+        if BASIS_POINTS_IN_ALL - row.basis_points > settings().operator_basis_points:
+            raise Conflict("This private offer takes off more than the operator’s part is now: ask for another.")
         prices = await prices_of(row)
         price = existing(
             next((one for one in prices if months in {0, one.months}), None),

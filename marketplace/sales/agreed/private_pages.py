@@ -138,6 +138,7 @@ async def _shown(number: int) -> dict[str, Any]:
         "offers": await private_queries.list_all(number),
         "partners": [(str(one.id), one.company) for one in await private_queries.list_partners()],
         "datasets": [(one.code, localised(one, "title")) for one in await private_queries.list_datasets()],
+        "most_percent_off": private_actions.most_percent_off(),
         "now": clock.now(),
     }
 

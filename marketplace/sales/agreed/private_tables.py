@@ -22,6 +22,8 @@ class PrivateOffer(Table, db=DB, tablename="private_offer"):
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     basis_points = Integer()
     """What of the price is paid; never less than the least charge of an order."""
+    operator_basis_points = Integer()
+    """The operator's part of a posted price when it was offered: the discount comes off it alone."""
     months = Array(base_column=Integer(), default=list)
     """The lengths of licence it is for."""
     made_by = Text()
@@ -29,6 +31,7 @@ class PrivateOffer(Table, db=DB, tablename="private_offer"):
     ends_at = Timestamptz()
     withdrawn_at = Timestamptz(null=True, default=None)
     half_at_least = Check("basis_points BETWEEN 5000 AND 9900")
+    operator_bears_it = Check("10000 - basis_points <= operator_basis_points")
     ends_later = Check("made_at < ends_at")
 
 

@@ -78,17 +78,26 @@ ORDER BY purchase_order.id
 LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
 
+-- fragment: posted_minor
+-- What everybody pays for what a quote is of: the price before a part that was agreed with one partner.
+CASE
+    WHEN convert_from(quote.document, 'UTF8')::jsonb ? 'private_basis_points'
+    THEN (convert_from(quote.document, 'UTF8')::jsonb #>> '{price,amount_minor}')::bigint
+    ELSE quote.amount_minor
+END
+
 -- name: write_licences
 -- Grants the paid orders $1[i] the licences $2[i] on the terms $3[i]: $4 and $5 basis points for subscribers and the
 -- operator, $6 how long shares are held.
 INSERT INTO licence
-    (id, purchase_order, release, terms, net_minor, currency, subscribers_basis_points, operator_basis_points, sold_at,
-     hold_until)
+    (id, purchase_order, release, terms, posted_minor, net_minor, currency, subscribers_basis_points,
+     operator_basis_points, sold_at, hold_until)
 SELECT
-    given.licence, sold.id, sold.release, given.terms, sold.net_minor, sold.currency, $4, $5, sold.paid_at,
-    sold.paid_at + $6
+    given.licence, sold.id, sold.release, given.terms, {posted_minor}, sold.net_minor, sold.currency, $4, $5,
+    sold.paid_at, sold.paid_at + $6
 FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (id, licence, terms)
-JOIN purchase_order AS sold USING (id);
+JOIN purchase_order AS sold USING (id)
+JOIN quote ON quote.id = sold.quote;
 
 -- name: write_entitlements
 -- Entitles the partners of the paid orders $1[i] by the licences $2[i] until $3[i].

@@ -1,6 +1,6 @@
 """Refunds that staff decide: requested from Stripe, and recorded once payments reports them as done.
 
-A partial refund leaves the licence as it is and reduces the shares in proportion; a full one ends the licence at once.
+A partial refund leaves the licence and its shares as they are; a full one ends the licence at once.
 Each pass is one transaction.
 """
 

@@ -1,7 +1,7 @@
 """What refunds and disputes share: a returned amount, its entry and credit note, and the rest of the licence.
 
-A return of the whole ends licence and entitlement. Shares wait while money may be returned (`contested_at`) and are
-divided again by the rest (`returned_minor`).
+A return of the whole ends licence and entitlement. Shares wait while money may be returned (`contested_at`). What
+is returned of a part (`returned_minor`) is the operator's loss.
 """
 
 from __future__ import annotations

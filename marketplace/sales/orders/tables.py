@@ -84,6 +84,8 @@ class Licence(Table, db=DB, tablename="licence"):
     purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, unique=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    posted_minor = BigInt()
+    """What everybody pays for it, before VAT; contributors share a part of it, not of what this partner paid."""
     net_minor = BigInt()
     currency = Varchar(length=3, default=EUR)
     subscribers_basis_points = Integer()
@@ -103,7 +105,7 @@ class Licence(Table, db=DB, tablename="licence"):
         "subscribers_basis_points >= 0 AND operator_basis_points >= 0 "
         "AND subscribers_basis_points + operator_basis_points <= 10000"
     )
-    net_is_positive = Check("net_minor > 0")
+    nobody_pays_more_than_posted = Check("net_minor BETWEEN 1 AND posted_minor")
     a_claim_contests = Check("claimed_at IS NULL OR contested_at IS NOT NULL")
 
 

@@ -1,7 +1,7 @@
 """Service credits: refunds for a subscription's release that came late, or covers fewer people than sold.
 
 A shortfall is recorded with the order; once the order is paid, that part is refunded like any other: an entry, a credit
-note, and shares of the people in it reduced in proportion.
+note, and the operator's loss. The shares of the people in it stay.
 """
 
 from __future__ import annotations

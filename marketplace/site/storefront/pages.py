@@ -327,7 +327,7 @@ def _later(priced: Priced | None) -> list[tuple[int, int]]:
 
 
 def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
-    """Return the division of the money before the payment fee: (who, basis points, about how much), exact in sum."""
+    """Return the division of a posted price: (who, basis points, how much), exact in sum."""
     chosen = settings()
     parts = {
         "subscribers": chosen.subscribers_basis_points,

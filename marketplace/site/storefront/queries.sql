@@ -31,17 +31,7 @@ WHERE sale.state = 'due'
 LIMIT $1;
 
 -- name: find_released
--- When the shares of the licence $1 became the subscribers', by the books. An entry names the licence and the number of
--- its division, which is repeated at most once after each partial refund.
-SELECT max(at)
+-- When the shares of the licence $1 became the subscribers', by the books.
+SELECT at
 FROM journal_entry
-WHERE kind = 'shares_released'
-  AND source_id IN (
-      SELECT concat_ws('/', $1::uuid, nullif(again, 0))
-      FROM generate_series(0, (
-          SELECT count(*)
-          FROM order_return
-          JOIN licence ON licence.purchase_order = order_return.purchase_order
-          WHERE licence.id = $1
-      )) AS again
-  );
+WHERE kind = 'shares_released' AND source_id = $1::uuid::text;

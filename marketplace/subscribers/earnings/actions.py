@@ -53,8 +53,6 @@ SPLIT_COLUMNS: Final = (
     "denominator",
     "shares_micro",
     "rounding_micro",
-    "generation",
-    "returned_minor",
     "state",
     "held_by",
     "split_at",
@@ -69,15 +67,13 @@ TEXTS: Final = {
 
 
 class SettledLicence(Struct, frozen=True):
-    """A licence to split, less its refunds; money in cents, rates in basis points."""
+    """A licence to split; money in cents, rates in basis points."""
 
     id: uuid.UUID
     release: uuid.UUID
+    posted_minor: int
     net_minor: int
-    returned_minor: int
     currency: str
-    generation: int
-    """How many earlier splits of it partial refunds ended."""
     subscribers_basis_points: int
     operator_basis_points: int
     fee_minor: int
@@ -88,7 +84,6 @@ class HeldSplit(SplitFigures, frozen=True):
     """A held split; `id` is its licence's."""
 
     id: uuid.UUID
-    generation: int
     release: uuid.UUID
     currency: str
 
@@ -135,9 +130,10 @@ async def hold_shares() -> int:
 
 
 async def cancel_shares() -> int:
-    """Cancel the held shares of refunded or charged back sales; return how many. Released shares stay the subscribers'.
+    """Cancel the held shares of sales that were paid back whole; return how many. Released shares stay the subscribers'.
 
-    After a partial refund, `hold_shares` splits the rest again; for released shares, the loss is entered.
+    A refund of a part, which a person never sees, leaves the shares as they are; once they are released, the loss is
+    entered.
     """
     cancelled = 0
     while done := await _cancel_some():
@@ -197,7 +193,7 @@ async def _divide_all(licences: Sequence[SettledLicence]) -> list[DividedLicence
         settled = await ReleaseSettled.read(release)
         for licence in sold:
             rates = licence.subscribers_basis_points, licence.operator_basis_points
-            division = divide(licence.net_minor, licence.fee_minor, rates)
+            division = divide(licence.posted_minor, licence.net_minor, licence.fee_minor, rates)
             settlement = await settled.settle(division, licence.terms)
             divided.append(DividedLicence(licence, division, settled.weighed.count, settled.weighed.total, settlement))
     return divided
@@ -222,8 +218,6 @@ def _row_of(one: DividedLicence, run: int, now: dt.datetime) -> tuple[object, ..
         settlement.denominator,
         settlement.shares_micro,
         settlement.rounding_micro,
-        licence.generation,
-        licence.returned_minor,
         "held",
         run,
         now,
@@ -261,7 +255,6 @@ async def _cancel_some() -> int:
             "UPDATE licence_split SET state = 'cancelled', ended_by = $2 WHERE licence = ANY ($1)", ended, run
         )
         await record_moving([entry_of("shares_cancelled", split, now, _cancelled_postings(split)) for split in splits])
-        await execute(SQL["retire_splits"], ended)
     return len(splits)
 
 
@@ -321,8 +314,8 @@ async def begin_run(kind: str, now: dt.datetime, amount_minor: int, people: int)
 def entry_of(
     kind: str, split: SettledLicence | HeldSplit, now: dt.datetime, postings: list[tuple[str, str, int]]
 ) -> Entry:
-    """Return the entry of a licence's shares, which the books name by licence and generation."""
-    return Entry(kind, rules.name_of(split.id, split.generation), now, TEXTS[kind], postings, split.currency)
+    """Return the entry of a licence's shares, which the books name by licence."""
+    return Entry(kind, str(split.id), now, TEXTS[kind], postings, split.currency)
 
 
 async def record_moving(entries: Sequence[Entry]) -> None:

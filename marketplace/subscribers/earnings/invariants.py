@@ -68,7 +68,7 @@ SHARES: Final = (
         "what subscribers keep though the money went back is the operator's loss, in proportion",
         f"""SELECT split.licence, split.loss_minor, owed.minor AS owed_minor, books.loss_minor AS entered_minor
             FROM licence_split AS split JOIN licence ON licence.id = split.licence
-            CROSS JOIN LATERAL (SELECT licence.net_minor - split.returned_minor AS net_minor, {OWED} AS owed_minor) AS sold
+            CROSS JOIN LATERAL (SELECT licence.net_minor, {OWED} AS owed_minor) AS sold
             CROSS JOIN LATERAL (SELECT top_up_platform_minor + least(pool_minor,
                 sold.owed_minor - top_up_operator_minor - top_up_platform_minor) AS subscribers_minor) AS paid
             CROSS JOIN LATERAL (SELECT subscribers_minor * split.loss_minor / sold.net_minor
@@ -86,7 +86,7 @@ SHARES: Final = (
                   licence_split.total_weight, release.total_weight AS release_weight
            FROM licence_split
            JOIN licence ON licence.id = licence_split.licence JOIN release ON release.id = licence.release
-           WHERE distributable_minor <> greatest(licence.net_minor - licence_split.returned_minor - fee_minor, 0)
+           WHERE distributable_minor <> licence.net_minor - fee_minor
               OR licence_split.total_weight <> release.total_weight""",
     ),
     Invariant(

@@ -12,11 +12,12 @@ from msgspec.structs import astuple, replace
 from marketplace.core import clock
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar
 from marketplace.core.errors import NotFound
-from marketplace.core.paging import PAGE_SIZE, Paged, offset
+from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.core.web.formats import paris_day
 from marketplace.datasets.releases.queries import get_published_figures
 from marketplace.money.ledger import chart
+from marketplace.money.ledger.periods import month_of
 from marketplace.subscribers.earnings.contribution_queries import find_contributions
 from marketplace.subscribers.earnings.movements import closes_after, find_mine
 from marketplace.subscribers.earnings.promises import LONG_AGO, held_since, promises_to
@@ -77,7 +78,10 @@ class MonthRow(BalanceMonth, frozen=True):
 
 
 class ShareRow(SplitFigures, frozen=True):
-    """A split with its licence, release and dataset; money in cents, rates in basis points. `id` is the licence's."""
+    """A split with its licence, release and dataset; money in cents, rates in basis points. `id` is the licence's.
+
+    Nothing of it that a person sees follows from what the partner paid, nor from the day of the sale.
+    """
 
     id: uuid.UUID
     release: uuid.UUID
@@ -85,7 +89,8 @@ class ShareRow(SplitFigures, frozen=True):
     """The number of the release in the index of contributions."""
     sold_at: dt.datetime
     hold_until: dt.datetime
-    net_minor: int
+    posted_minor: int
+    """What everybody pays for it, before VAT."""
     currency: str
     subscribers_basis_points: int
     title_fr: str
@@ -94,12 +99,13 @@ class ShareRow(SplitFigures, frozen=True):
     time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
-    fee_minor: int
-    distributable_minor: int
-    platform_minor: int
     state: str
-    split_at: dt.datetime
     ended_at: dt.datetime | None
+
+    @property
+    def sold_in(self) -> dt.date:
+        """Return the month of the sale, by its first day in Paris."""
+        return month_of(self.sold_at)
 
     @property
     def closes_at(self) -> dt.datetime:
@@ -221,8 +227,7 @@ async def list_shares(
     not named: the money is theirs, but the places are an earlier holder's.
     """
     among = mine.contributions if mine else await find_contributions(subscriber)
-    shares, more = await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page), of_holder=True)
-    return Paged(shares[:PAGE_SIZE], max(page, 1), more)
+    return paged(await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page), of_holder=True), page)
 
 
 class LatestUse(Struct, frozen=True):
@@ -286,11 +291,11 @@ async def read_shares(subscriber: int) -> AsyncIterator[Share]:
     until: dt.datetime | None = None
     seen: set[uuid.UUID] = set()
     while True:
-        found, more = await _find_shares(subscriber, among, (None, until), SHARES_AT_ONCE, 0)
+        found = await _find_shares(subscriber, among, (None, until), SHARES_AT_ONCE, 0)
         fresh = [share for share in found if share.id not in seen]
         for share in fresh:
             yield share
-        if not more or not fresh:
+        if len(found) < SHARES_AT_ONCE or not fresh:
             return
         last = found[-1].sold_at
         seen = {share.id for share in found if share.sold_at == last}
@@ -299,8 +304,8 @@ async def read_shares(subscriber: int) -> AsyncIterator[Share]:
 
 async def _find_shares(
     subscriber: int, among: Contributions, sold: Period, most: int, skipped: int, *, of_holder: bool = False
-) -> tuple[list[Share], bool]:
-    """Return shares, and whether as many sales as requested were found: one may be refunded while they are read."""
+) -> list[Share]:
+    """Return at most so many shares, the latest sale first."""
     few = len(among.numbers) <= FEW_RELEASES
     sql = SQL["list_sales_of_few"] if few else SQL["list_sales"]
     releases = among.numbers.tolist() if few else among.bits
@@ -308,8 +313,7 @@ async def _find_shares(
     sales = await fetch_column(uuid.UUID, sql, releases, *sold, most, skipped, since)
     rows = await fetch_rows(ShareRow, SQL["list_shares"], sales)
     promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
-    shares = [_with_share(row, among.weight_in(row.number), promises) for row in rows]
-    return shares, len(sales) == most
+    return [_with_share(row, among.weight_in(row.number), promises) for row in rows]
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:

@@ -15,15 +15,14 @@ licence_split.pool_minor,
 
 -- name: lock_settled_licences
 -- Locks the licences to split, at most $1: they have no split; they are paid, with the fee known from Stripe's mirrored
--- balance, or sold on credit, without a fee, and fully paid; by the amount after refunds. The terms to honour are those
--- in force when the price was signed, so that the price could cover them.
+-- balance, or sold on credit, without a fee, and fully paid. The terms to honour are those in force when the price was
+-- signed, so that the price could cover them.
 SELECT
     licence.id,
     licence.release,
-    licence.net_minor - licence.returned_minor AS net_minor,
-    licence.returned_minor,
+    licence.posted_minor,
+    licence.net_minor,
     licence.currency,
-    (SELECT count(*) FROM former_split WHERE former_split.licence = licence.id) AS generation,
     licence.subscribers_basis_points,
     licence.operator_basis_points,
     charged.fee_minor,
@@ -53,7 +52,6 @@ FOR NO KEY UPDATE OF licence;
 SELECT
     {split_figures},
     licence_split.licence AS id,
-    licence_split.generation,
     licence.release,
     licence.currency
 FROM licence_split
@@ -69,7 +67,6 @@ WITH due AS (
     JOIN licence ON licence.id = licence_split.licence
     WHERE licence_split.state = 'held' AND licence_split.close IS NULL
       AND licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until < $2
-      AND licence.returned_minor = licence_split.returned_minor
       AND (is_credit_settled(licence.purchase_order) OR EXISTS (
           SELECT FROM payment
           JOIN purchase_order ON purchase_order.id = payment.subject
@@ -108,32 +105,14 @@ WHERE licence_split.licence = due.licence;
 ORDER BY licence.release, licence.id;
 
 -- name: lock_splits_to_cancel
--- Locks the held splits of refunded licences, at most $1; after a partial refund the rest is split again. Splits that a
--- close is releasing are the subscribers' already; their refund is a loss.
+-- Locks the held splits of licences that were paid back whole, at most $1. Splits that a close is releasing are the
+-- subscribers' already; their refund is a loss.
 {held_splits}
   AND licence_split.close IS NULL
-  AND (licence.cancelled_at IS NOT NULL OR licence.returned_minor <> licence_split.returned_minor)
+  AND licence.cancelled_at IS NOT NULL
 ORDER BY licence.release, licence.id
 LIMIT $1
 FOR NO KEY UPDATE OF licence_split, licence SKIP LOCKED;
-
--- name: retire_splits
--- Moves the cancelled splits of those licences of $1 that are still sold to `former_split`, so that the rest is split
--- again.
-WITH gone AS (
-    DELETE FROM licence_split
-    USING licence
-    WHERE licence.id = licence_split.licence AND licence.id = ANY ($1) AND licence.cancelled_at IS NULL
-    RETURNING licence_split.*
-)
-INSERT INTO former_split (
-    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, denominator,
-    shares_micro, rounding_micro, terms, returned_minor, held_by, ended_by, split_at
-)
-SELECT
-    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, denominator,
-    shares_micro, rounding_micro, terms, returned_minor, held_by, ended_by, split_at
-FROM gone;
 
 -- name: lock_splits_with_losses
 -- Locks the released splits with refunds that are not entered, at most $1: the shares stay the subscribers', the loss
@@ -147,13 +126,13 @@ SELECT
     {owed_minor} AS owed_minor,
     top_up_operator_minor,
     top_up_platform_minor,
-    licence.net_minor - licence_split.returned_minor AS net_minor,
+    licence.net_minor,
     licence_split.loss_minor AS before_minor,
-    licence.returned_minor - licence_split.returned_minor AS loss_minor
+    licence.returned_minor AS loss_minor
 FROM licence_split
 JOIN licence ON licence.id = licence_split.licence
 WHERE licence_split.state = 'released'
-  AND licence.returned_minor - licence_split.returned_minor > licence_split.loss_minor
+  AND licence.returned_minor > licence_split.loss_minor
 ORDER BY licence.id
 LIMIT $1
 FOR NO KEY UPDATE OF licence_split SKIP LOCKED;
@@ -174,30 +153,20 @@ JOIN dataset ON dataset.code = contributor_term.dataset
 ORDER BY ends_at DESC, contributor_term.id
 LIMIT 50;
 
--- fragment: split_in_time
--- A split with its release, and how and when it ended.
-{split_figures},
+-- name: list_splits
+-- The splits that were held at some time in [$1, $2), with the release of each, and how and when it ended.
+SELECT
+    {split_figures},
     sold_release.number,
     licence.hold_until,
     licence_split.split_at,
     ended.at AS ended_at,
     ended.kind
-
--- name: list_splits
--- The splits, current or former, that were held at some time in [$1, $2), and how and when each ended.
-SELECT {split_in_time}
 FROM licence_split
 JOIN licence ON licence.id = licence_split.licence
 JOIN sold_release ON sold_release.release = licence.release
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
-WHERE licence_split.split_at < $2 AND (ended.at IS NULL OR ended.at >= $1)
-UNION ALL
-SELECT {split_in_time}
-FROM former_split AS licence_split
-JOIN licence ON licence.id = licence_split.licence
-JOIN sold_release ON sold_release.release = licence.release
-JOIN share_run AS ended ON ended.id = licence_split.ended_by
-WHERE licence_split.split_at < $2 AND ended.at >= $1;
+WHERE licence_split.split_at < $2 AND (ended.at IS NULL OR ended.at >= $1);
 
 -- fragment: moved_for_one
 -- What each run credited to the balance of the subscriber $1 or debited from it.
@@ -247,7 +216,7 @@ SELECT
     sold_release.number,
     licence.sold_at,
     licence.hold_until,
-    licence.net_minor,
+    licence.posted_minor,
     licence.currency,
     licence.subscribers_basis_points,
     dataset.title_fr,
@@ -256,11 +225,7 @@ SELECT
     dataset.time_zone,
     release.period_from,
     release.period_to,
-    licence_split.fee_minor,
-    licence_split.distributable_minor,
-    licence_split.platform_minor,
     licence_split.state,
-    licence_split.split_at,
     ended.at AS ended_at
 {sold_splits}
 JOIN dataset ON dataset.code = release.dataset
@@ -337,11 +302,10 @@ SELECT
     partner.company,
     licence.id AS licence,
     licence.hold_until,
+    licence.posted_minor,
     licence.net_minor,
     licence.currency,
     licence.subscribers_basis_points,
-    licence.operator_basis_points,
-    10000 - licence.subscribers_basis_points - licence.operator_basis_points AS platform_basis_points,
     dataset.title_fr,
     dataset.title_en,
     dataset.area,
@@ -363,36 +327,10 @@ SELECT
     licence_split.fee_minor,
     licence_split.distributable_minor,
     licence_split.pool_minor,
-    licence_split.operator_minor,
-    licence_split.platform_minor,
     ended.at AS ended_at
 FROM licence_split
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
 WHERE licence_split.licence = $1;
-
--- fragment: every_split
--- The current splits and those that were replaced.
-(
-    SELECT
-        *,
-        {owed_minor} AS owed_minor,
-        operator_minor + pool_minor + top_up_platform_minor - {owed_minor} AS operators_minor
-    FROM (
-        SELECT
-            licence, generation, state, returned_minor, held_by, ended_by, shares_micro, rounding_micro,
-            pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor
-        FROM licence_split
-        UNION ALL
-        SELECT
-            licence, generation, 'cancelled', returned_minor, held_by, ended_by, shares_micro, rounding_micro,
-            pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor
-        FROM former_split
-    ) AS stored
-)
-
--- fragment: split_name
--- The name of a split in the books.
-licence::text || CASE generation WHEN 0 THEN '' ELSE '/' || generation END
 
 -- name: owed_unlike_the_books
 -- The control accounts, $1 held and $2 payable, that differ in cents from what subscribers are owed in millionths: what
@@ -419,19 +357,23 @@ WHERE side.micro <> books.minor * 10000;
 
 -- name: runs_unlike_their_splits
 -- The runs of shares whose amount differs from that of the splits they held or ended.
-SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
+SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum({owed_minor}), 0) AS splits_minor
 FROM share_run
-LEFT JOIN {every_split} AS split
-    ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
+LEFT JOIN licence_split ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
 WHERE share_run.kind IN ('hold', 'release', 'cancel')
 GROUP BY share_run.id
-HAVING coalesce(sum(owed_minor), 0) <> amount_minor;
+HAVING coalesce(sum({owed_minor}), 0) <> amount_minor;
 
 -- name: splits_unlike_their_entries
 -- The splits that the books enter with another amount, or end differently. Accounts: $1 held, $2 the operator's, $3
 -- payable.
-SELECT split.licence, split.state, held.owed_minor AS entered_minor, split.owed_minor
-FROM {every_split} AS split
+SELECT licence_split.licence, licence_split.state, held.owed_minor AS entered_minor, split.owed_minor
+FROM licence_split
+CROSS JOIN LATERAL (
+    SELECT
+        {owed_minor} AS owed_minor,
+        operator_minor + pool_minor + top_up_platform_minor - {owed_minor} AS operators_minor
+) AS split
 LEFT JOIN LATERAL (
     SELECT
         coalesce(sum(amount_minor) FILTER (WHERE credit = $1::text), 0) AS owed_minor,
@@ -439,7 +381,7 @@ LEFT JOIN LATERAL (
             - coalesce(sum(amount_minor) FILTER (WHERE debit = $2), 0) AS operators_minor
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
-    WHERE kind = 'shares_held' AND source_id = {split_name}
+    WHERE kind = 'shares_held' AND source_id = licence_split.licence::text
 ) AS held ON true
 LEFT JOIN LATERAL (
     SELECT
@@ -447,7 +389,7 @@ LEFT JOIN LATERAL (
         coalesce(sum(amount_minor) FILTER (WHERE kind = 'shares_cancelled' AND debit = $1), 0) AS cancelled
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
-    WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = {split_name}
+    WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = licence_split.licence::text
 ) AS ended ON true
 WHERE (held.owed_minor, held.operators_minor) <> (split.owed_minor, split.operators_minor)
    OR ended.released <> CASE state WHEN 'released' THEN split.owed_minor ELSE 0 END
@@ -458,7 +400,7 @@ WHERE (held.owed_minor, held.operators_minor) <> (split.owed_minor, split.operat
 SELECT id AS entry, kind, source_id
 FROM journal_entry
 WHERE starts_with(kind, 'shares_') AND kind <> 'shares_lost'
-      AND NOT EXISTS (SELECT FROM {every_split} AS split WHERE source_id = {split_name})
+      AND NOT EXISTS (SELECT FROM licence_split WHERE licence::text = source_id)
    OR kind = 'shares_lost' AND NOT EXISTS (
       SELECT FROM licence_split WHERE state = 'released' AND licence::text = split_part(source_id, '/', 1)
    );

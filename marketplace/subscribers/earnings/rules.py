@@ -26,14 +26,18 @@ WHOLE_BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """A sale's money in cents: `pool + operator + platform == distributable`, each >= 0."""
+    """A sale's money in cents: `pool + operator + platform == distributable`, pool and operator >= 0."""
 
     fee_minor: int
     distributable_minor: int
     pool_minor: int
-    """The subscribers' part."""
+    """The subscribers' part of the posted price."""
     operator_minor: int
+    """The operator's part, less what a private price took off."""
     platform_minor: int
+    """The rest; below zero where the fee is more."""
+    posted_operator_minor: int
+    """The operator's part of the posted price, as everybody can compute it."""
 
 
 class Costs(NamedTuple):
@@ -44,7 +48,7 @@ class Costs(NamedTuple):
     operators_minor: int
     """From the operator's part."""
     kept_minor: int
-    """What is left for the operator; below zero it owes the amount, at most once in 10**9 sales."""
+    """What is left for the operator; below zero it owes the amount."""
 
 
 def costs(parts_minor: tuple[int, int], owed_minor: int, top_ups_minor: tuple[int, int]) -> Costs:
@@ -121,15 +125,15 @@ def public_denominator(division: Division, people: int, *, noises: int, variance
     """Return the divisor of a division's pool, from published figures alone.
 
     people: the sum of the release's published cells, with their noise; noises: how many cells' noises are in it;
-    variance_micro: of each, in millionths. With this divisor the shares exceed pool and operator's part at most once in
-    10**9 sales.
+    variance_micro: of each, in millionths. With this divisor the shares exceed the pool and the operator's part of the
+    posted price at most once in 10**9 sales. What a partner took off that part does not count: it would show here.
     """
     return denominator_of(
         people,
         cells=noises,
         variance_micro=variance_micro,
         pool=division.pool_minor,
-        spare=division.operator_minor,
+        spare=division.posted_operator_minor,
     )
 
 
@@ -146,15 +150,19 @@ def settle(division: Division, denominator: int, of_pool_micro: int, added_micro
     return Settlement(denominator, shares_micro, topped_up, *who_tops_up(top_up_minor, left_minor))
 
 
-def divide(net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
-    """Divide a sale before VAT, less Stripe's fee, between subscribers, operator and platform.
+def divide(posted_minor: int, net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
+    """Divide a sale before VAT between subscribers, operator and platform.
 
-    rates: the subscribers' and the operator's, in basis points, at most 10,000 together; the platform gets the rest.
+    posted_minor: what everybody pays for it; net_minor: what was paid, no more. rates: the subscribers' and the
+    operator's, in basis points of the posted price, at most 10,000 together. What was paid less comes off the operator's
+    part; the platform gets the rest, and bears Stripe's fee. So the pool is a function of public figures.
     """
     subscribers, operator = rates
     platform = WHOLE_BASIS_POINTS - subscribers - operator
-    distributable = max(0, net_minor - fee_minor)
-    return Division(fee_minor, distributable, *largest_remainder(distributable, [subscribers, operator, platform]))
+    pool, posted_operator, _ = largest_remainder(posted_minor, [subscribers, operator, platform])
+    left = max(0, posted_operator - (posted_minor - net_minor))
+    distributable = net_minor - fee_minor
+    return Division(fee_minor, distributable, pool, left, distributable - pool - left, posted_operator)
 
 
 def who_tops_up(top_up_minor: int, operator_minor: int) -> tuple[int, int]:
@@ -171,11 +179,6 @@ def expected_after(period_from: dt.datetime, period_to: dt.datetime, now: dt.dat
     """Return when the next period, as long as this one, ends; None once that has passed."""
     following = period_to + (period_to - period_from)
     return following if following > now else None
-
-
-def name_of(licence: uuid.UUID, generation: int) -> str:
-    """Return the name of a licence's split in the books: the licence, with a number from its second split on."""
-    return f"{licence}/{generation}" if generation else str(licence)
 
 
 def further_loss(amount_minor: int, net_minor: int, before_minor: int, loss_minor: int) -> int:

@@ -62,14 +62,17 @@ def _licence_rows(sale: SoldLicence, division: Division) -> list[list[str]]:
     def euros(minor: int) -> str:
         return money(minor, sale.currency)
 
-    rate = formats.percent_basis_points
     return [
-        [_("Sale before VAT"), "", euros(sale.net_minor)],
+        [_("Posted price"), "", euros(sale.posted_minor)],
+        *([[_("Less for you alone"), "", euros(less)]] if (less := sale.net_minor - sale.posted_minor) else []),
         [_("Payment fee"), "", euros(-division.fee_minor)],
         [_("To share"), "", euros(division.distributable_minor)],
-        [_("The people’s pool"), rate(sale.subscribers_basis_points), euros(division.pool_minor)],
-        [_("The operator"), rate(sale.operator_basis_points), euros(division.operator_minor)],
-        ["Partage", rate(sale.platform_basis_points), euros(division.platform_minor)],
+        [
+            _("The people’s pool"),
+            formats.percent_basis_points(sale.subscribers_basis_points),
+            euros(division.pool_minor),
+        ],
+        [_("The operator and Partage"), "", euros(division.distributable_minor - division.pool_minor)],
         [_("People counted"), "", formats.number(sale.published_people)],
     ]
 

@@ -46,7 +46,7 @@ class YearStatement(Struct, frozen=True):
 
 
 class SoldLicence(Struct, frozen=True):
-    """A licence as its partner bought it, in cents before VAT; rates in basis points.
+    """A licence as its partner bought it, in cents before VAT; the people's rate in basis points.
 
     `order` and `number` are the order's.
     """
@@ -56,11 +56,10 @@ class SoldLicence(Struct, frozen=True):
     company: str
     licence: uuid.UUID
     hold_until: dt.datetime
+    posted_minor: int
     net_minor: int
     currency: str
     subscribers_basis_points: int
-    operator_basis_points: int
-    platform_basis_points: int
     title_fr: str
     title_en: str
     area: str
@@ -72,14 +71,15 @@ class SoldLicence(Struct, frozen=True):
 
 
 class Division(Struct, frozen=True):
-    """How a licence was divided, in cents; sale, fee and rates determine it, so it reveals nothing about people."""
+    """How a licence was divided, in cents; sale, fee and rates determine it, so it reveals nothing about people.
+
+    What is not the pool is the operator's and the platform's.
+    """
 
     state: str
     fee_minor: int
     distributable_minor: int
     pool_minor: int
-    operator_minor: int
-    platform_minor: int
     ended_at: dt.datetime | None
 
 

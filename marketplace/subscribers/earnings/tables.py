@@ -7,7 +7,7 @@ closed share; payments out of the balance, and their returns, are accruals.
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, BigInt, BigSerial, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, BigSerial, Date, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -69,11 +69,13 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     fee_minor = BigInt()
     """Stripe's fee on the sale."""
     distributable_minor = BigInt()
-    """The sale before VAT, less the fee; 0 where the fee was larger."""
+    """What was paid before VAT, less the fee; below zero where the fee was larger."""
     pool_minor = BigInt()
-    """The subscribers' part; 0 where nothing was left."""
+    """The subscribers' part of the posted price, not of what was paid."""
     operator_minor = BigInt()
+    """The operator's part of the posted price, less what a private price took off."""
     platform_minor = BigInt()
+    """The rest, which bears the fee; below zero where the fee is more."""
     people = BigInt()
     """Number of contributors to the release it sold."""
     total_weight = BigInt()
@@ -91,12 +93,8 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     """… and what the platform adds once that part is spent."""
     topped_up = BigInt(default=0)
     """How many people would have earned less than their promise."""
-    generation = Integer(default=0)
-    """How many splits of this licence ended before, each by a partial refund."""
-    returned_minor = BigInt(default=0)
-    """Refunds of the licence before it was divided, before VAT; this split divides the rest."""
     loss_minor = BigInt(default=0)
-    """Refunds after the release, before VAT, entered as the operator's loss."""
+    """Refunds before VAT that did not cancel it, entered as the operator's loss once it is released."""
     state = Text(default="held")
     """held → released (by a month's close) | cancelled."""
     close = ForeignKey(ShareClose, null=True, default=None, on_delete=OnDelete.restrict)
@@ -107,7 +105,7 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     known_state = Check("state IN ('held', 'released', 'cancelled')")
     ended_by_a_run = Check("(state = 'held') = (ended_by IS NULL)")
     adds_up = Check("distributable_minor = pool_minor + operator_minor + platform_minor")
-    parts_are_not_negative = Check("least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0")
+    parts_are_not_negative = Check("least(fee_minor, pool_minor, operator_minor) >= 0")
     operator_gives_no_more_than_its_part = Check("top_up_operator_minor BETWEEN 0 AND operator_minor")
     platform_helps_when_the_operators_part_is_spent = Check(
         "top_up_platform_minor >= 0 AND (top_up_platform_minor = 0 OR top_up_operator_minor = least(operator_minor, "
@@ -124,28 +122,6 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
         "shares_micro >= 0 AND rounding_micro BETWEEN 0 AND 9999 AND (shares_micro + rounding_micro) % 10000 = 0"
     )
     what_is_being_closed_is_not_cancelled = Check("close IS NULL OR state <> 'cancelled'")
-
-
-class FormerSplit(Table, db=DB, tablename="former_split"):
-    """A split that a partial refund cancelled; another split of the rest followed. Append-only."""
-
-    personal_data = NOBODYS
-    id = BigSerial(primary_key=True)
-    licence = ForeignKey(Licence, null=False, on_delete=OnDelete.restrict)
-    generation = Integer()
-    pool_minor = BigInt()
-    operator_minor = BigInt()
-    top_up_operator_minor = BigInt()
-    top_up_platform_minor = BigInt()
-    denominator = BigInt()
-    shares_micro = BigInt()
-    rounding_micro = BigInt()
-    terms = Array(base_column=UUID(), default=list)
-    returned_minor = BigInt()
-    held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
-    ended_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
-    split_at = Timestamptz()
-    one_a_generation = Unique([licence, generation])
 
 
 class ClosedShare(Table, db=DB, tablename="closed_share"):

@@ -51,7 +51,7 @@ def draw_year(statement: YearStatement, payouts: Sequence[SentPayout], day: dt.d
         document.heading(_("Licence by licence"))
         shares = [
             [
-                f"{localised(share, 'title')}, {formats.date(share.sold_at)}",
+                f"{localised(share, 'title')}, {formats.month_and_year(share.sold_in)}",
                 share_state(share.state),
                 money_micro(share.share_micro, share.currency),
             ]

@@ -135,9 +135,9 @@ async def write_settled(order_id: uuid.UUID) -> uuid.UUID:
     licence, now = uuid.uuid4(), clock.now()
     await execute("UPDATE purchase_order SET state = 'paid', paid_at = $2 WHERE id = $1", order_id, now)
     await execute(
-        """INSERT INTO licence (id, purchase_order, release, terms, net_minor, subscribers_basis_points,
+        """INSERT INTO licence (id, purchase_order, release, terms, posted_minor, net_minor, subscribers_basis_points,
                                 operator_basis_points, sold_at, hold_until)
-           VALUES ($1, $2, $3, 'standard-1', $4, 5000, 3500, $5, $6)""",
+           VALUES ($1, $2, $3, 'standard-1', $4, $4, 5000, 3500, $5, $6)""",
         licence,
         order_id,
         RELEASE,

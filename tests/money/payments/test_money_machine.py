@@ -256,7 +256,7 @@ class Money(RuleBasedStateMachine):
         await self._check_people()
 
     async def _check_people(self) -> None:
-        """People have the pools of what is still sold, in proportion to what is left, whether held, theirs or paid out."""
+        """People have the pools of what is still sold, whether held, theirs or paid out."""
         accrued = await fetch_value(
             """SELECT coalesce(sum(payable_micro), 0)::bigint + (
                    SELECT coalesce(sum(shares_micro), 0)::bigint FROM licence_split WHERE state = 'held'
@@ -271,13 +271,13 @@ class Money(RuleBasedStateMachine):
         assert accrued == shares - out * MICRO_PER_MINOR
         whole = [sale.id for sale in self.sales if sale.state == "paid" and not sale.refunded]
         pool_of_whole = await fetch(
-            """SELECT licence_split.* , licence.net_minor, licence.subscribers_basis_points
+            """SELECT licence_split.*, licence.posted_minor, licence.subscribers_basis_points
                FROM licence_split JOIN licence ON licence.id = licence WHERE purchase_order = ANY($1)""",
             whole,
         )
         for row in pool_of_whole:
-            exact = (row["net_minor"] - row["fee_minor"]) * row["subscribers_basis_points"]
-            assert abs(row["pool_minor"] * 10_000 - exact) < 10_000, "the pool is the rate of the sale after its fee"
+            exact = row["posted_minor"] * row["subscribers_basis_points"]
+            assert abs(row["pool_minor"] * 10_000 - exact) < 10_000, "the pool is the rate of the posted price"
         below = await fetch_value(
             "SELECT count(*) FROM (SELECT subscriber FROM payable_movements() GROUP BY 1 HAVING sum(payable_micro) < 0) AS below"
         )

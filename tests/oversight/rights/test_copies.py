@@ -169,7 +169,7 @@ async def test_ten_years_are_ready_within_a_minute_in_little_memory() -> None:
         assert len(lists["message"]) > 7_300
         assert len(lists["receipts"]) > 520
         assert [len(lists["shares"]), len({share["licence"] for share in lists["shares"]})] == [121, 121]
-        assert sum(share["net_minor"] for share in lists["shares"]) == 120 * 100 + 20_000
+        assert sum(share["posted_minor"] for share in lists["shares"]) == 120 * 100 + 20_000
         assert sorted(use["licences"] for use in lists["uses"]) == [1, *[12] * 10]
         assert seconds < 60
         assert most < 32 << 20

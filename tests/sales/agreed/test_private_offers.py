@@ -7,13 +7,16 @@ import json
 import uuid
 from typing import Any
 
+import asyncpg
 import html5lib
 import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers.queries import find_listed_release
 from marketplace.core import clock
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.database import execute
+from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.settings import settings
 from marketplace.core.web.formats import date
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.money.payments.balance import mirror_balance
@@ -56,8 +59,8 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
         for field, value, why in (
             ("partner", "odd", "vetted partner"),
             ("partner", str(uuid.uuid4()), "vetted partner"),
-            ("percent_off", "51", "between 1 and 50"),
-            ("percent_off", "much", "between 1 and 50"),
+            ("percent_off", "36", "between 1 and 35"),
+            ("percent_off", "much", "between 1 and 35"),
             ("ends_on", "soon", "year-month-day"),
             ("ends_on", "2020-01-01", "later than now"),
         ):
@@ -100,6 +103,9 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
         await jobs()
         order = await order_of(uuid.UUID(quote))
         assert (order["state"], order["net_minor"]) == ("paid", private)
+        assert await fetch("SELECT posted_minor, net_minor FROM licence") == [(posted, private)], (
+            "people are paid from the first"
+        )
         assert await fetch_value("SELECT count(*) FROM posted_sale") == 0, "demand learns nothing from it"
         assert [page_text(await stranger.get(path)) for path in public] == before, "nothing public shows that it exists"
         assert await fetch_value(logged) == facts, "nor has the public log a fact of it"
@@ -128,12 +134,12 @@ async def test_a_private_price_never_goes_under_the_least_charge() -> None:
     posted = (await catalogue.price_now(listed, now=clock.now())).amount_minor
     offer, quotes = uuid.uuid4(), [uuid.uuid4(), uuid.uuid4()]
     ends_at = clock.now() + DAY
-    await private_actions.offer(steward, partner, "lyon", percent_off=40, ends_at=ends_at, offer_id=offer)
+    await private_actions.offer(steward, partner, "lyon", percent_off=35, ends_at=ends_at, offer_id=offer)
     await private_actions.quote(partner, offer, quote_id=quotes[0])
     await charge_at_least(posted - 100)
     await private_actions.quote(partner, offer, quote_id=quotes[1])
     amounts = [await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote) for quote in quotes]
-    assert amounts == [-(-posted * 6 // 10), posted - 100], "what was signed before stays"
+    assert amounts == [-(-posted * 65 // 100), posted - 100], "what was signed before stays"
     with pytest.raises(NotFound):
         await private_actions.quote(uuid.uuid4(), offer, quote_id=uuid.uuid4())
 
@@ -199,10 +205,10 @@ async def test_no_length_goes_under_the_least_charge(months: int) -> None:
     await charge_at_least(floor)
     offer, quote = uuid.uuid4(), uuid.uuid4()
     ends_at, every = clock.now() + DAY, [3, 12, 36]
-    await private_actions.offer(steward, partner, "lyon", percent_off=50, ends_at=ends_at, offer_id=offer, months=every)
+    await private_actions.offer(steward, partner, "lyon", percent_off=35, ends_at=ends_at, offer_id=offer, months=every)
     await private_actions.quote(partner, offer, quote_id=quote, months=months)
     amount = await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote)
-    assert amount == max(floor, -(-posted[months].amount_minor // 2))
+    assert amount == max(floor, -(-posted[months].amount_minor * 65 // 100))
 
 
 async def test_a_quote_is_not_asked_for_again_as_a_private_one() -> None:
@@ -210,7 +216,7 @@ async def test_a_quote_is_not_asked_for_again_as_a_private_one() -> None:
     release = await open_shop()
     partner, steward, offer = await make_buyer(), await make_staff("Samir", "steward"), uuid.uuid4()
     await private_actions.offer(
-        steward, partner, "lyon", percent_off=40, ends_at=clock.now() + 30 * DAY, offer_id=offer
+        steward, partner, "lyon", percent_off=35, ends_at=clock.now() + 30 * DAY, offer_id=offer
     )
     public, private = uuid.uuid4(), uuid.uuid4()
     await catalogue.quote(partner, release, quote_id=public)
@@ -222,3 +228,21 @@ async def test_a_quote_is_not_asked_for_again_as_a_private_one() -> None:
         with pytest.raises(Conflict, match="already exists"):
             await catalogue.quote(partner, release, quote_id=private, **other)
     assert await fetch("SELECT quote FROM private_quote") == [(private,)]
+
+
+async def test_no_private_price_takes_more_than_the_operators_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused when it is offered; where the operator's rate falls later, none is quoted; the table holds it too."""
+    await open_shop()
+    partner, steward, offer = await make_buyer(), await make_staff("Samir", "steward"), uuid.uuid4()
+    ends_at = clock.now() + DAY
+    with pytest.raises(Invalid, match="between 1 and 35 percent"):
+        await private_actions.offer(steward, partner, "lyon", percent_off=36, ends_at=ends_at, offer_id=offer)
+    await private_actions.offer(steward, partner, "lyon", percent_off=35, ends_at=ends_at, offer_id=offer)
+    with pytest.raises(asyncpg.CheckViolationError, match="operator_bears_it"):
+        await execute("UPDATE private_offer SET basis_points = 6499")
+    monkeypatch.setenv("OPERATOR_BASIS_POINTS", "3000")
+    settings.cache_clear()
+    with pytest.raises(Conflict, match="more than the operator’s part"):
+        await private_actions.quote(partner, offer, quote_id=uuid.uuid4())
+    monkeypatch.undo()
+    settings.cache_clear()

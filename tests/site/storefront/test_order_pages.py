@@ -13,12 +13,9 @@ import pytest
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.sales.orders.actions import order
-from marketplace.sales.orders.refunds import record_refunds, request_order_refund
-from marketplace.site.storefront.queries import find_released
-from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
+from marketplace.sales.orders.refunds import request_order_refund
 from tests.people.builders import Browser
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
-from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -84,22 +81,6 @@ async def test_an_order_says_step_by_step_what_happened_to_it_in_both_languages(
         with clock.shifted(dt.timedelta(days=400)):
             await browser.sign_in("atelier@partner.example")
             assert steps_in(await browser.get(f"/en/{path}"))[-1] == "Licence ended"
-
-
-async def test_the_release_of_shares_is_known_however_often_a_licence_was_divided() -> None:
-    await sales.write_lines()
-    licence = await sales.write_sale(await sales.seal_weights({1: 3, 2: 1}), 100_000)
-    assert await hold_shares() == 1
-    for times in range(1, 31):
-        payment = "UPDATE payment SET refunded_minor = $2, received_minor = amount_minor WHERE subject = $1"
-        await execute(payment, await sales.order_of_licence(licence), 100 * times)
-        assert await record_refunds() == 1
-        await sales.mirror_movement(licence, "refund", -100)
-        assert (await cancel_shares(), await hold_shares()) == (1, 1)
-    assert await fetch_value("SELECT count(*) FROM former_split") == 30
-    assert await find_released(licence) is None
-    assert await sales.close_month() == 1
-    assert await find_released(licence) == await fetch_value("SELECT at FROM share_run WHERE kind = 'release'")
 
 
 def steps_in(page: httpx.Response) -> list[str]:

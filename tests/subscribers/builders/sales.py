@@ -150,8 +150,12 @@ async def write_sale(
     rates: tuple[int, int] = RATES,
     sold_at: dt.datetime | None = None,
     hold_days: int = 14,
+    posted: int | None = None,
 ) -> uuid.UUID:
-    """Sell a licence, paid for and settled; with `fee` None, Stripe's balance is not mirrored yet."""
+    """Sell a licence, paid for and settled; with `fee` None, Stripe's balance is not mirrored yet.
+
+    posted: what everybody else would pay; None: as much.
+    """
     licence, order, quote = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     at = sold_at or clock.now()
     known = await fetch_one("SELECT offer.id AS offer, partner.id AS partner FROM offer, partner")
@@ -198,6 +202,7 @@ async def write_sale(
         purchase_order=order,
         release=release,
         terms="standard-1",
+        posted_minor=posted or net,
         net_minor=net,
         subscribers_basis_points=rates[0],
         operator_basis_points=rates[1],

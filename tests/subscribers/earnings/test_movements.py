@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import datetime as dt
 import os
 import uuid
@@ -14,7 +12,6 @@ import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_column, fetch_rows, transaction
-from marketplace.core.paging import PAGE_SIZE
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import PARIS
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
@@ -28,7 +25,6 @@ from marketplace.subscribers.earnings.queries import (
     get_balance,
     get_balance_before,
     list_months,
-    list_shares,
     list_years,
 )
 from tests.people.builders import visiting
@@ -36,7 +32,6 @@ from tests.subscribers.builders import sales
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.s3 import bucket
-from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,26 +79,6 @@ async def test_walking_the_sales_finds_the_same_shares_as_reading_those_of_the_r
             assert [share.id for share in shares] == few
         every = await fetch_column(uuid.UUID, SQL["list_sales"], mine.bits, None, None, 100, 0, LONG_AGO)
         assert len(every) == 14 * (line == 1) + 6 * (line == 2)
-
-
-async def test_a_sale_refunded_in_part_meanwhile_hides_no_further_page() -> None:
-    await sales.write_lines(range(1, 3))
-    release = await sales.seal_weights({1: 1})
-    hours = [dt.timedelta(hours=hour) for hour in range(PAGE_SIZE + 5)]
-    licences = [await sales.write_sale(release, 1000, sold_at=clock.now() - ago, hold_days=90) for ago in hours]
-    await hold_shares()
-    mine = await find_mine(1)
-    async with transaction():
-        await as_owner("LOCK TABLE share_run IN ACCESS EXCLUSIVE MODE")
-        reading = asyncio.create_task(list_shares(1, 1, mine), context=contextvars.Context())
-        waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'share_run'::regclass AND NOT granted"
-        await until(lambda: fetch_value(waiting))
-        await sales.refund_part(licences[3], 100)
-        await cancel_shares()
-    page = await reading
-    assert len(page.rows) == PAGE_SIZE
-    assert licences[3] not in {row.id for row in page.rows}
-    assert page.more
 
 
 async def test_what_moved_is_read_once_however_many_runs_there_were() -> None:

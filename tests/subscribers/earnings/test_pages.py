@@ -59,19 +59,19 @@ async def test_earnings_show_held_then_mine() -> None:
     async with visiting(4) as ada:
         answer = await ada.get("/en/earnings")
         assert answer.status_code == 200
-        assert "Held €6.91" in words(answer)
+        assert "Held €7.14" in words(answer)
         assert "Yours now €0.00" in words(answer)
         assert "Acme" not in answer.text
         await sales.close_month()
         mine = words(await ada.get("/en/earnings"))
-        assert "Yours now €6.91" in mine
-        assert re.search(r"Yours now €6\.91 .*To the millionth Yours now €6\.917142", mine), "cents come first"
+        assert "Yours now €7.14" in mine
+        assert re.search(r"Yours now €7\.14 .*To the millionth Yours now €7\.144285", mine), "cents come first"
         french = words(await ada.get("/fr/earnings"))
-        assert "À vous dès maintenant 6,91 €" in french
+        assert "À vous dès maintenant 7,14 €" in french
         year = await fetch_value(
             "SELECT extract(year FROM at AT TIME ZONE 'Europe/Paris')::int FROM share_run WHERE kind = 'release' AND people > 0"
         )
-        assert "Together €0.000000 €6.917142" in words(await ada.get(f"/en/earnings/statements/{year}"))
+        assert "Together €0.000000 €7.144285" in words(await ada.get(f"/en/earnings/statements/{year}"))
         assert (await ada.get("/en/earnings/statements/1999")).status_code == 404
 
 
@@ -81,12 +81,10 @@ async def test_a_share_shows_the_whole_chain() -> None:
         shown = words(await ada.get(f"/en/earnings/shares/{licence}"))
         for step in (
             "€100.01",
-            "−€3.18",
-            "€96.83",
-            "50% of what is left",
-            "€48.42",
+            "50% of the posted price",
+            "€50.01",
             "7 all the people it publishes",
-            "€6.917142",
+            "€7.144285",
         ):
             assert step in shown, step
         assert "a vetted partner" in shown

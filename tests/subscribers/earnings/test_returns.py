@@ -1,4 +1,4 @@
-"""Money that is refunded in part or late: held shares follow in proportion, released ones stay and are the operator's loss."""
+"""Money that is refunded in part or late: shares stay as they are, and what went back is the operator's loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from marketplace.money.ledger.chart import LOSSES, OPERATOR_PAYABLE, SUBSCRIBERS
 from marketplace.money.ledger.queries import balance
 from marketplace.sales.orders.refunds import record_refunds, request_order_refund
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
-from marketplace.subscribers.earnings.rules import divide
 from tests.subscribers.builders import sales
 from tests.subscribers.builders.sales import given_back, state_dispute
 from tests.support.reads import fetch, fetch_value
@@ -23,34 +22,31 @@ DAYS_15 = dt.timedelta(days=15)
 
 
 async def splits() -> list[tuple[Any, ...]]:
-    rows = await fetch("SELECT state, generation, pool_minor, returned_minor FROM licence_split ORDER BY split_at")
-    return [tuple(row) for row in rows]
+    return [tuple(row) for row in await fetch("SELECT state FROM licence_split ORDER BY split_at")]
 
 
 @pytest.mark.parametrize("backs", [[2_500], [1, 2, 9_999], [3_333, 6_666, 10_000]])
-async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
-    """What is left after each refund is divided as if it were the sale, less the whole fee."""
+async def test_held_shares_do_not_show_a_refund_of_a_part(backs: list[int]) -> None:
+    """It is the operator's loss once they are released; only a sale that is paid back whole has none."""
     await sales.write_lines()
     licence = await sales.write_sale(await sales.seal_weights({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
     other = await sales.write_sale(await sales.seal_weights({1: 1, 5: 1}), 8_000, fee=200)
     await hold_shares()
     before = await sales.balances()
-    for number, amount in enumerate(backs, 1):
+    for amount in backs:
         await given_back(licence, amount)
-        assert await cancel_shares() == 1
-        assert await hold_shares() == (0 if amount == 10_000 else 1)
-        pool = divide(10_000 - amount, 300, sales.RATES).pool_minor
-        held = await sales.balances()
-        assert 0 <= (pool + 3_900) * 10_000 - sum(mine for mine, _ in held.values()) < 5
-        if amount < 10_000:
-            assert await fetch_value("SELECT pool_minor FROM licence_split WHERE licence = $1", licence) == pool
-            assert await fetch_value("SELECT count(*) FROM former_split") == number
-        assert held[5] == before[5], "another sale's people do not notice"
+        assert await cancel_shares() == (amount == 10_000)
+        assert await hold_shares() == 0
+        assert (await sales.balances() == before) is (amount < 10_000)
+    assert (await sales.balances())[5] == before[5], "another sale's people do not notice"
+    is_whole = backs[-1] == 10_000
     with clock.shifted(DAYS_15):
-        assert await sales.close_month() == (1 if backs[-1] == 10_000 else 2)
+        assert await sales.close_month() == (1 if is_whole else 2)
+        assert await balance(LOSSES) == 0
+        await cancel_shares()
     assert await fetch_value("SELECT state FROM licence_split WHERE licence = $1", other) == "released"
     await sales.balances()
-    assert await balance(LOSSES) == 0
+    assert await balance(LOSSES) == (0 if is_whole else 5_000 * backs[-1] // 10_000)
 
 
 async def test_shares_wait_while_money_may_go_back() -> None:
@@ -68,8 +64,7 @@ async def test_shares_wait_while_money_may_go_back() -> None:
         await record_refunds()
         await state_dispute(disputed, "won", 10_000)
         await sales.mirror_movement(silent, "refund", -1)
-        assert await cancel_shares() == 1
-        await hold_shares()
+        assert await cancel_shares() == 0
         assert await sales.close_month() == 3
 
 
@@ -95,9 +90,9 @@ async def test_what_is_refunded_after_the_release_is_the_operators_loss(way: str
             assert await cancel_shares() == 0
             assert await cancel_shares() == 0
             assert await sales.balances() == payable, "what was released stays theirs"
-            assert await balance(LOSSES) == 4_850 * amount // 10_000
-            assert await balance(SUBSCRIBERS_SHARES) == 4_850 - 4_850 * amount // 10_000
-            assert await balance(OPERATOR_PAYABLE) == operator + 3_395 * amount // 10_000
+            assert await balance(LOSSES) == 5_000 * amount // 10_000
+            assert await balance(SUBSCRIBERS_SHARES) == 5_000 - 5_000 * amount // 10_000
+            assert await balance(OPERATOR_PAYABLE) == operator + 3_500 * amount // 10_000
         assert [row[0] for row in await splits()] == ["released"]
 
 

@@ -32,18 +32,30 @@ DAYS_15 = dt.timedelta(days=15)
 
 
 @given(
-    net=some.integers(1, 10**9),
+    posted=some.integers(1, 10**9),
+    paid_basis_points=some.integers(1, 10_000),
     fee=some.integers(0, 10**6),
     rates=some.tuples(some.integers(0, 10_000), some.integers(0, 10_000)).filter(lambda pair: sum(pair) <= 10_000),
 )
-def test_a_sale_is_divided_to_the_cent(net: int, fee: int, rates: tuple[int, int]) -> None:
-    division = rules.divide(net, fee, rates)
-    assert division.distributable_minor == max(0, net - fee)
+def test_a_sale_is_divided_to_the_cent(posted: int, paid_basis_points: int, fee: int, rates: tuple[int, int]) -> None:
+    """Pool and denominator are those of the posted price, not of what was paid, and what was paid less is the operator's."""
+    net = -(-posted * paid_basis_points // 10_000)
+    division, at_the_price = rules.divide(posted, net, fee, rates), rules.divide(posted, posted, 0, rates)
     parts = division.pool_minor, division.operator_minor, division.platform_minor
-    assert sum(parts) == division.distributable_minor
-    assert min(parts) >= 0
-    for part, rate in zip(parts, rates, strict=False):
-        assert abs(part * 10_000 - division.distributable_minor * rate) < 10_000
+    assert sum(parts) == division.distributable_minor == net - fee
+    assert min(parts[:2]) >= 0
+    assert division.pool_minor == at_the_price.pool_minor
+    assert division.posted_operator_minor == at_the_price.operator_minor
+    if 10_000 - paid_basis_points <= rates[1]:
+        assert division.operator_minor == at_the_price.operator_minor - (posted - net)
+        assert division.platform_minor == at_the_price.platform_minor - fee
+    public = at_the_price.pool_minor, at_the_price.operator_minor, at_the_price.platform_minor
+    for part, rate in zip(public, rates, strict=False):
+        assert abs(part * 10_000 - posted * rate) < 10_000
+    denominators = {
+        rules.public_denominator(one, 77, noises=9, variance_micro=2_000_000) for one in (division, at_the_price)
+    }
+    assert len(denominators) == 1
 
 
 @given(
@@ -53,7 +65,7 @@ def test_a_sale_is_divided_to_the_cent(net: int, fee: int, rates: tuple[int, int
     added=some.integers(0, 10**12),
 )
 def test_who_pays_what_is_owed_adds_up(pool: int, operator: int, of_pool: int, added: int) -> None:
-    division = rules.Division(0, pool + operator, pool, operator, 0)
+    division = rules.Division(0, pool + operator, pool, operator, 0, operator)
     owed = rules.settle(division, 1, of_pool, added, 1)
     assert owed.shares_micro == of_pool + added
     assert owed.owed_minor * 10_000 == owed.shares_micro + owed.rounding_micro
@@ -76,18 +88,18 @@ async def test_shares_are_held_then_released_to_the_millionth() -> None:
     assert await hold_shares() == 0
     split = await fetch_one("SELECT * FROM licence_split")
     assert split
-    assert (split["distributable_minor"], split["pool_minor"]) == (9683, 4842)
-    assert split["operator_minor"] + split["platform_minor"] == 9683 - 4842
-    assert await sales.balances() == {1: (20_751_428, 0), 2: (20_751_428, 0), 4: (6_917_142, 0)}
-    assert (split["denominator"], split["shares_micro"], split["rounding_micro"]) == (7, 48_419_998, 2)
+    assert (split["distributable_minor"], split["pool_minor"]) == (9683, 5001)
+    assert (split["operator_minor"], split["platform_minor"]) == (3500, 1500 - 318)
+    assert await sales.balances() == {1: (21_432_857, 0), 2: (21_432_857, 0), 4: (7_144_285, 0)}
+    assert (split["denominator"], split["shares_micro"], split["rounding_micro"]) == (7, 50_009_999, 1)
     assert await fetch_value("SELECT count(*) FROM accrual") == 0, "no row a person while it is held"
     assert -await balance(OPERATOR_PAYABLE) == split["operator_minor"]
     assert await close_months() == 0
     assert await sales.close_month() == 1
     assert await sales.close_month() == 0
-    assert await sales.balances() == {1: (0, 20_751_428), 2: (0, 20_751_428), 4: (0, 6_917_142)}
+    assert await sales.balances() == {1: (0, 21_432_857), 2: (0, 21_432_857), 4: (0, 7_144_285)}
     share = await get_share(licence, 4)
-    assert (share.share_micro, share.state, share.weight) == (6_917_142, "released", 1)
+    assert (share.share_micro, share.state, share.weight) == (7_144_285, "released", 1)
 
 
 @pytest.mark.parametrize("published", [70, 8, 7, 6, 5])
@@ -97,10 +109,10 @@ async def test_what_differs_from_the_pool_is_the_operators(published: int) -> No
     licence = await sales.write_sale(await sales.seal_weights({1: 3, 2: 3, 4: 1}, published=published), 10_001, fee=318)
     await hold_shares()
     held = await sales.balances()
-    assert held == {who: (48_420_000 * weight // published, 0) for who, weight in {1: 3, 2: 3, 4: 1}.items()}
+    assert held == {who: (50_010_000 * weight // published, 0) for who, weight in {1: 3, 2: 3, 4: 1}.items()}
     owed = -await balance(SUBSCRIBERS_HELD)
     assert owed == -(-sum(mine for mine, _ in held.values()) // 10_000)
-    assert -await balance(OPERATOR_PAYABLE) == 3_389 + 4_842 - owed
+    assert -await balance(OPERATOR_PAYABLE) == 3_500 + 5_001 - owed
     await sales.refund_licence(licence)
     await cancel_shares()
     assert [await balance(account) for account in (SUBSCRIBERS_HELD, OPERATOR_PAYABLE, SUBSCRIBERS_SHARES)] == [0, 0, 0]
@@ -233,12 +245,12 @@ async def test_nothing_is_split_before_stripes_fee_is_known() -> None:
     assert await fetch_value("SELECT fee_minor FROM licence_split") == 250
 
 
-async def test_a_sale_that_the_fee_uses_up_pays_nobody() -> None:
+async def test_a_fee_is_the_platforms_even_where_it_uses_up_the_sale() -> None:
     await sales.write_lines()
     await sales.write_sale(await sales.seal_weights({1: 1, 2: 1}), 20, fee=25)
     assert await hold_shares() == 1
-    assert await fetch_value("SELECT pool_minor FROM licence_split") == 0
-    assert await sales.balances() == {}
+    assert await fetch("SELECT pool_minor, operator_minor, platform_minor FROM licence_split") == [(10, 7, -22)]
+    assert await sales.balances() == {1: (50_000, 0), 2: (50_000, 0)}
     with clock.shifted(DAYS_15):
         assert await sales.close_month() == 1
 
