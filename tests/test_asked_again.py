@@ -27,6 +27,18 @@ ASKED_AGAIN = {
         "POST /finance/payout-runs/{run:uuid}/send",
         "GET /finance/payout-runs/{run:uuid}/download",
     },
+    "decisions of two people": {
+        "POST /finance/decisions/{proposal:uuid}",
+        "POST /finance/orders/{order_id:uuid}/refund",
+        "POST /finance/credit/limits",
+        "POST /finance/credit/orders/{order:uuid}",
+        "POST /finance/exception/write-off",
+        "POST /finance/categories",
+        "POST /finance/bank/rules",
+        "POST /finance/business/roles",
+        "POST /finance/periods/{month:str}/propose",
+        "POST /finance/years",
+    },
     "keys": {"POST /keys", "POST /keys/{key_id:uuid}/rotate"},
     "second factors": {
         "POST /profile/factors/authenticator",

@@ -8,6 +8,7 @@ from marketplace.finance.bank.rule_proposals import BANK_RULE
 from marketplace.finance.bookkeeping.judgements import JUDGEMENT
 from marketplace.finance.bookkeeping.months import CLOSE_MONTH
 from marketplace.finance.bookkeeping.years import CLOSE_YEAR
+from marketplace.finance.reconciliation.refunds import REFUND
 from marketplace.finance.reconciliation.write_offs import WRITE_OFF
 from marketplace.money import proposals as money
 from marketplace.people.proposals.rules import by_code
@@ -15,6 +16,6 @@ from marketplace.people.proposals.rules import by_code
 if TYPE_CHECKING:
     from marketplace.people.proposals.rules import ProposalKind
 
-KINDS: Final[tuple[ProposalKind[Any], ...]] = (BANK_RULE, CLOSE_MONTH, CLOSE_YEAR, JUDGEMENT, WRITE_OFF)
+KINDS: Final[tuple[ProposalKind[Any], ...]] = (BANK_RULE, CLOSE_MONTH, CLOSE_YEAR, JUDGEMENT, REFUND, WRITE_OFF)
 PROPOSALS: Final = by_code(*money.KINDS, *KINDS)
 """Every kind by its code."""

@@ -2631,15 +2631,6 @@ CREATE TABLE "reconciliation" (
     "note" TEXT NOT NULL DEFAULT ''
 );
 
-CREATE TABLE "refund_decision" (
-    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
-    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
-    "reason" TEXT NOT NULL,
-    "decided_at" TIMESTAMPTZ NOT NULL,
-    CONSTRAINT "reason_is_given" CHECK (length(btrim(reason)) BETWEEN 3 AND 2000)
-);
-
 CREATE TABLE "exception_note" (
     "id" BIGSERIAL PRIMARY KEY NOT NULL,
     "form_id" UUID UNIQUE NOT NULL,

@@ -17,6 +17,7 @@ from marketplace.datasets.releases.queries import get_release, manifest
 from marketplace.people.identity import actions as identity
 from tests.browser.builders import DATASET, list_small_city
 from tests.support.browsing import Guest, open_visit
+from tests.support.decisions import approve_waiting
 from tests.support.market import PASSWORD, Market, let_people_in, running
 
 if TYPE_CHECKING:
@@ -165,8 +166,9 @@ async def refunds_an_order(finance: Guest, partner: Guest, market: Market) -> No
     await finance.go("/finance")
     await finance.click("Orders")
     await finance.click_in_table()
-    await finance.press("Refund it", Reason="ordered twice")
+    await finance.press("Propose this refund", Reason="ordered twice")
     await finance.read("ordered twice")
+    await approve_waiting()
     await partner.click("Orders")
     await partner.click_in_table()
     await partner.read("on its way back to you")

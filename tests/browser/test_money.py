@@ -19,6 +19,7 @@ from marketplace.sales.orders.actions import order
 from tests.catalogue.builders import have_everything_cost
 from tests.sales.builders.shop import jobs, open_shop, pay
 from tests.support.browsing import open_visit
+from tests.support.decisions import approve_waiting
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
 
@@ -80,7 +81,8 @@ async def hears_of_a_dispute(partner: Guest, number: uuid.UUID, market: Market) 
 async def sees_what_is_stuck(finance: Guest, number: uuid.UUID, market: Market) -> None:
     await market.control("fault", kind="status", status=503, path="/v1/refunds", method="POST", times=1)
     await finance.go(f"/finance/orders/{number}")
-    await finance.press("Refund it", Reason="A gesture.", Amount_in_euros="120,00")
+    await finance.press("Propose this refund", Reason="A gesture.", Amount_in_euros="120,00")
+    await approve_waiting()
     await run_commands()
     hour = dt.timedelta(hours=1)
     await execute(

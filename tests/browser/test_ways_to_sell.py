@@ -31,6 +31,7 @@ from tests.finance.builders.statements import Entry, Statement
 from tests.site.builders.months import WEIGHTS, seal_weeks
 from tests.subscribers.builders import sales
 from tests.support.browsing import open_visit
+from tests.support.decisions import approve_waiting
 from tests.support.demo import come_in, demo_visited
 from tests.support.market import PASSWORD, let_people_in, running
 from tests.support.reads import fetch, fetch_value
@@ -359,7 +360,8 @@ async def test_an_invoice_that_was_paid_is_credited_and_the_money_transferred_ba
         await has_the_statement(finance, tmp_path, number=owed["number"], amount=total, opening=0)
         await work_twice(market)
         await finance.go(f"/finance/orders/{owed['id']}")
-        await finance.press("Refund it", Reason="Two days were missing.", Amount_in_euros="120,00")
+        await finance.press("Propose this refund", Reason="Two days were missing.", Amount_in_euros="120,00")
+        await approve_waiting()
         await work_twice(market)
         await has_the_statement(finance, tmp_path, number=owed["number"], amount=-credited, opening=total)
         await work_twice(market)

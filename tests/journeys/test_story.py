@@ -29,6 +29,7 @@ from marketplace.demo.seed_sales import pay_hosted_page
 from marketplace.people.identity.actions import add_subscribers
 from tests.catalogue.builders import put_on_sale
 from tests.support import gowalla
+from tests.support.decisions import approve_waiting
 from tests.support.market import Market, Visitor, activate_line, let_people_in, running
 from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch_one, fetch_value
@@ -211,6 +212,7 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         second = await buy_in_browser(partner, market, release)
         assert await fetch_value(SHARES_HELD) > shares_held
         await finance.submit(f"/finance{second}", "/refund", reason="ordered twice")
+        await approve_waiting()
         await market.work()
         assert await fetch_value(SHARES_HELD) == shares_held
         assert "refunded" in (await partner.see(second)).lower()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from marketplace.finance.proposals import PROPOSALS
 from marketplace.people.proposals import actions
-from marketplace.people.proposals.queries import find_proposal
+from marketplace.people.proposals.queries import find_proposal, find_waiting
+from tests.people.builders import make_staff
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     row = await find_proposal(proposal)
     sha256 = row.document_sha256 if row else ""
     await actions.decide(PROPOSALS, proposal, actor, sha256=sha256, approve=approve)
+
+
+async def approve_waiting(kind: str = "refund") -> None:
+    """Have another person approve what waits of a kind."""
+    waiting = await find_waiting(kind)
+    assert waiting, f"nothing of the kind {kind} waits"
+    await decide(waiting.id, await make_staff("Second"), approve=True)
 
 
 async def buttons_of(proposal: object) -> tuple[str, dict[str, str]]:

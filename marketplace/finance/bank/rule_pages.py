@@ -23,7 +23,7 @@ from marketplace.finance.bank.rule_proposals import BANK_RULE, propose_rule
 from marketplace.finance.bank.rule_queries import LINES_SHOWN, RuleRow, list_alike, list_rules
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.money.ledger.words import title_of
-from marketplace.people.identity.guards import ActorRequest, expect
+from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import list_proposals
 from pricing.money import decimal
 
@@ -90,7 +90,7 @@ async def new_rule(line: Line = 0, words: Text = "", account: Text = "", most: T
     )
 
 
-@post("/finance/bank/rules", guards=CLERKS, opt=expect("finance"), status_code=303)
+@post("/finance/bank/rules", guards=[*CLERKS, recently_proved], opt=expect("finance"), status_code=303)
 async def propose(
     request: ActorRequest, data: Annotated[RuleForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

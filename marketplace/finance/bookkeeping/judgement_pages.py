@@ -19,7 +19,7 @@ from marketplace.finance.bookkeeping.business_queries import moved_on
 from marketplace.finance.bookkeeping.judgements import JUDGEMENT, NAMES, OfferRevenue, list_presented, propose_judgement
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
-from marketplace.people.identity.guards import ActorRequest, expect
+from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import list_proposals
 
 PATH: Final = "/finance/business/roles"
@@ -69,7 +69,7 @@ async def roles_file(since: Text = "", until: Text = "") -> Response[bytes]:
     return list_file(f"revenue-presented-{first}-{last}.csv", FILE_COLUMNS, await list_presented(first, last))
 
 
-@post(PATH, guards=CLERKS, opt=expect("finance"))
+@post(PATH, guards=[*CLERKS, recently_proved], opt=expect("finance"))
 async def propose(
     request: ActorRequest, data: Annotated[JudgementForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

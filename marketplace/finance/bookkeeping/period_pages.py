@@ -20,7 +20,7 @@ from marketplace.finance.bookkeeping.trail_pages import exception_words
 from marketplace.finance.reconciliation.exception_queries import find_look
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.money.ledger.periods import ClosedMonth, list_closed, list_open
-from marketplace.people.identity.guards import ActorRequest, expect
+from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import find_waiting, signs_of_proposers
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def periods(request: ActorRequest, month: Text = "", sort: Text = "") -> T
     )
 
 
-@post("/finance/periods/{month:str}/propose", guards=CLERKS, opt=expect("finance", stranger=200))
+@post("/finance/periods/{month:str}/propose", guards=[*CLERKS, recently_proved], opt=expect("finance", stranger=200))
 async def propose(
     request: ActorRequest,
     month: FromPath[str],

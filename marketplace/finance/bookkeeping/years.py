@@ -196,7 +196,6 @@ CLOSE_YEAR: Final = ProposalKind(
     facts=_facts,
     noted={"amount_minor": "result_minor"},
     verbs={"approved": "year_closed", "proposed": "year_close_proposed", "refused": "year_close_refused"},
-    needs_proof=True,
 )
 
 

@@ -23,7 +23,7 @@ from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_pag
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.actions import decide as decide_proposal
-from marketplace.people.proposals.queries import ProposalRow, find_proposal, list_proposals, signs_of_proposers
+from marketplace.people.proposals.queries import ProposalRow, list_proposals, signs_of_proposers
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -102,16 +102,15 @@ async def decisions_file(which: Text = "", kind: Text = "", sort: Text = "") -> 
     return list_file("decisions.csv", FILE_COLUMNS, map(_line, rows))
 
 
-@post(PATH + "/{proposal:uuid}", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+@post(
+    PATH + "/{proposal:uuid}", guards=[*CLERKS, recently_proved], opt=expect("finance", stranger=200), status_code=303
+)
 async def decide(
     request: ActorRequest,
     proposal: FromPath[uuid.UUID],
     data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Approve the document that someone else proposed, or refuse it."""
-    row = await find_proposal(proposal)
-    if row and PROPOSALS[row.kind].needs_proof:
-        await recently_proved(request, request.route_handler)
     approve = data.decision == "approve"
     kind = await decide_proposal(PROPOSALS, proposal, request.user, sha256=data.sha256, approve=approve)
     return see(kind.path)

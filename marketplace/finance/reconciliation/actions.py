@@ -1,22 +1,21 @@
-"""Finance's verbs: compare the books with Stripe, and decide that an order's money goes back."""
+"""Finance's verbs: compare the books with Stripe, and decide what becomes of a command that is stuck there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_scalar, transaction
+from marketplace.core.database import fetch_scalar, transaction
 from marketplace.core.errors import Unavailable
 from marketplace.finance.bank.matching import match_stripe_payouts
 from marketplace.finance.reconciliation.exception_queries import count_exceptions
-from marketplace.finance.reconciliation.tables import Reconciliation, RefundDecision
+from marketplace.finance.reconciliation.tables import Reconciliation
 from marketplace.money.ledger.chart import STRIPE
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.balance import mirror_balance, read_balance
 from marketplace.money.payments.outbox import give_up_command, retry_command
 from marketplace.money.payments.stripe_port import SilentError
 from marketplace.people.audit_trail.actions import check_reason, note_action
-from marketplace.sales.orders.refunds import request_order_refund
 
 if TYPE_CHECKING:
     import uuid
@@ -49,45 +48,6 @@ async def reconcile() -> int:
     made = await fetch_scalar(int, Reconciliation.insert(run).returning(Reconciliation.id))
     assert made is not None
     return made
-
-
-async def refund_order(
-    order_id: uuid.UUID,
-    actor: Actor,
-    *,
-    reason: str,
-    form_id: uuid.UUID,
-    amount_minor: int | None = None,
-    bears_loss: bool = False,
-) -> None:
-    """Give an order's money back, or a part of it, once a form, and keep who decided it and why.
-
-    amount_minor: VAT included; None: all that is left. bears_loss: after the hold, the operator pays for shares that stay.
-    """
-    reason = check_reason(reason)
-    async with transaction():
-        # Before the decision's own key shares that lock: two clerks at once would each wait for the other.
-        await execute("SELECT FROM purchase_order WHERE id = $1 FOR UPDATE", order_id)
-        is_new = await execute(
-            """INSERT INTO refund_decision (id, purchase_order, person, reason, decided_at)
-               SELECT $1, id, $3, $4, $5 FROM purchase_order WHERE id = $2 ON CONFLICT (id) DO NOTHING""",
-            form_id,
-            order_id,
-            actor.person,
-            reason,
-            clock.now(),
-        )
-        if is_new or not await RefundDecision.exists().where(RefundDecision.id == form_id):
-            await request_order_refund(
-                order_id, actor.name, refund_id=form_id, amount_minor=amount_minor, bears_loss=bears_loss
-            )
-            await note_action(
-                actor,
-                "order_refunded",
-                f"order {order_id}",
-                reason=reason,
-                after={"amount_minor": amount_minor or "all"} | ({"bears_loss": True} if bears_loss else {}),
-            )
 
 
 async def try_again(command_id: uuid.UUID, actor: Actor) -> None:

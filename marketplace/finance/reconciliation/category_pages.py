@@ -18,7 +18,7 @@ from marketplace.money.ledger.base_pages import CLERKS, READERS
 from marketplace.money.ledger.words import title_of
 from marketplace.money.payments.balance import accounts_by_category
 from marketplace.money.payments.category_accounts import CATEGORY_ACCOUNT, MAY_COUNTER, propose_category_account
-from marketplace.people.identity.guards import ActorRequest, expect
+from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import list_proposals
 
 
@@ -44,7 +44,7 @@ async def categories(request: ActorRequest) -> Template:
     )
 
 
-@post("/finance/categories", guards=CLERKS, opt=expect("finance"))
+@post("/finance/categories", guards=[*CLERKS, recently_proved], opt=expect("finance"))
 async def propose(
     request: ActorRequest, data: Annotated[CategoryForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

@@ -1,4 +1,3 @@
-CREATE INDEX IF NOT EXISTS refund_decision_by_order ON refund_decision (purchase_order);
 
 -- What was said of an exception stays said: UPDATE, DELETE and TRUNCATE are refused.
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON exception_note

@@ -18,17 +18,18 @@ from marketplace.core.web.pages import PageNumber, see
 from marketplace.finance.bank.queries import list_accounts as list_bank_accounts
 from marketplace.finance.bank.queries import list_gaps
 from marketplace.finance.reconciliation import exception_queries, penalty_pages, queries, queue_pages
-from marketplace.finance.reconciliation.actions import reconcile, refund_order
+from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.finance.reconciliation.base_pages import finance_page
+from marketplace.finance.reconciliation.refunds import propose_refund
 from marketplace.money.credit.queries import find_due
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text
 from marketplace.money.ledger.periods import list_open
-from marketplace.people.identity.guards import ActorRequest, expect
-from marketplace.people.proposals.queries import list_proposals
+from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
+from marketplace.people.proposals.queries import list_proposals, signs_of_proposers
 
 
 class RefundForm(Struct):
-    """Why an order's money is given back, and how much in euros; nothing written is all that is left."""
+    """Why an order's money goes back, and how much in euros; nothing written is all that is left."""
 
     reason: str
     form_id: uuid.UUID
@@ -91,28 +92,37 @@ async def reconcile_now() -> Redirect:
 
 @get("/finance/orders/{order_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def order_page(request: ActorRequest, order_id: FromPath[uuid.UUID]) -> Template:
-    """Show everything money did for one order, and let a finance clerk give it back."""
+    """Show everything money did for one order, and let a finance clerk propose to refund it."""
     is_clerk = request.user.role == "finance"
     whole = await queries.get_order(order_id)
-    due = await find_due(order_id)
-    return finance_page("order.html", whole=whole, order=whole.order, may_refund=is_clerk, now=clock.now(), due=due)
+    return finance_page(
+        "order.html",
+        whole=whole,
+        order=whole.order,
+        may_refund=is_clerk,
+        me=request.user.person if is_clerk else None,
+        signs=await signs_of_proposers(request.user.person, whole.decisions),
+        now=clock.now(),
+        due=await find_due(order_id),
+    )
 
 
-@post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS, opt=expect("finance", stranger=200))
+@post(
+    "/finance/orders/{order_id:uuid}/refund",
+    guards=[*CLERKS, recently_proved],
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
 async def refund(
     request: ActorRequest,
     order_id: FromPath[uuid.UUID],
     data: Annotated[RefundForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
-    """Give an order's money back."""
+    """Propose that an order's money goes back."""
     amount_minor = formats.read_cents(data.amount) if data.amount.strip() else None
-    await refund_order(
-        order_id,
-        request.user,
-        reason=data.reason,
-        form_id=data.form_id,
-        amount_minor=amount_minor,
-        bears_loss=data.bears_loss == "yes",
+    bears_loss = data.bears_loss == "yes"
+    await propose_refund(
+        order_id, amount_minor, request.user, reason=data.reason, form_id=data.form_id, bears_loss=bears_loss
     )
     return see(f"/finance/orders/{order_id}")
 

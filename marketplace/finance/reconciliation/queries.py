@@ -25,6 +25,7 @@ from marketplace.money.payments.queries import (
     list_movements_of,
     list_stuck_commands,
 )
+from marketplace.people.proposals.queries import ProposalRow, list_proposals_about
 from marketplace.sales.orders.invoices import InvoiceRow, list_invoices
 from marketplace.sales.orders.queries import NumberedOrder
 from marketplace.sales.orders.tables import Licence, Order, OrderReturn
@@ -143,14 +144,6 @@ class OrderRow(Struct, frozen=True):
     people: int | None
 
 
-class Decision(Struct, frozen=True):
-    """Who decided to refund an order, when and why."""
-
-    reason: str
-    decided_at: dt.datetime
-    name: str
-
-
 class ReturnOf(Struct, frozen=True):
     """A return of an order's money: `kind` is refund, dispute or failure."""
 
@@ -166,7 +159,7 @@ class WholeOrder(Struct, frozen=True):
     invoices: Sequence[InvoiceRow]
     commands: Sequence[CommandRow]
     entries: Sequence[EntryOf]
-    decisions: Sequence[Decision]
+    decisions: Sequence[ProposalRow]
 
 
 async def list_movements(page: int = 1, category: str = "") -> Paged[MovementLine]:
@@ -254,7 +247,7 @@ async def get_order(order_id: uuid.UUID) -> WholeOrder:
         await list_invoices(order_id),
         await list_commands(order_id),
         await list_entries_of(sources),
-        await list_decisions(order_id),
+        await list_proposals_about("refund", str(order_id)),
     )
 
 
@@ -274,16 +267,6 @@ async def _shares_of(licence_id: uuid.UUID) -> list[tuple[str, str]]:
         str(licence_id),
     )
     return [(row.kind, row.source_id) for row in rows]
-
-
-async def list_decisions(order_id: uuid.UUID) -> list[Decision]:
-    """Return who decided to refund an order, oldest first."""
-    return await fetch_rows(
-        Decision,
-        """SELECT reason, decided_at, person.name FROM refund_decision JOIN person ON person.id = person
-           WHERE purchase_order = $1 ORDER BY decided_at""",
-        order_id,
-    )
 
 
 async def get_order_of(licence_id: uuid.UUID) -> uuid.UUID:

@@ -24,7 +24,7 @@ from marketplace.finance.reconciliation.kept_findings import forget_exception, r
 from marketplace.finance.reconciliation.rules import may_write_off, write_off_postings
 from marketplace.finance.reconciliation.write_offs import WRITE_OFF, propose_write_off
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text
-from marketplace.people.identity.guards import ActorRequest, expect
+from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import find_waiting, signs_of_proposers
 
 Subject = Annotated[str, QueryParameter(max_length=300)]
@@ -141,7 +141,7 @@ async def settle(
     return see("?".join(filter(None, ("/finance/exceptions", done))))
 
 
-@post("/finance/exception/write-off", guards=CLERKS, opt=expect("finance"))
+@post("/finance/exception/write-off", guards=[*CLERKS, recently_proved], opt=expect("finance"))
 async def propose(
     request: ActorRequest, data: Annotated[WriteOffForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

@@ -1,4 +1,4 @@
-"""Reconciliation: what a run saw, who decided refunds and why, exceptions, and who sees to which of them."""
+"""Reconciliation: what a run saw, exceptions, and who sees to which of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from piccolo.table import Table
 from marketplace.core.database import DB
 from marketplace.core.personal_data import EVERYBODY, FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from marketplace.people.identity.tables import Person
-from marketplace.sales.orders.tables import Order
 
 
 class Reconciliation(Table, db=DB, tablename="reconciliation"):
@@ -22,18 +21,6 @@ class Reconciliation(Table, db=DB, tablename="reconciliation"):
     ledger_minor = BigInt()
     unmatched = Integer()
     note = Text(default="")
-
-
-class RefundDecision(Table, db=DB, tablename="refund_decision"):
-    """Who decided to give an order's money back, and why; the form's own id makes it once."""
-
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
-    id = UUID(primary_key=True)
-    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
-    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
-    reason = Text()
-    decided_at = Timestamptz()
-    reason_is_given = Check("length(btrim(reason)) BETWEEN 3 AND 2000")
 
 
 class ExceptionNote(Table, db=DB, tablename="exception_note"):

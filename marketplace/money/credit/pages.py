@@ -22,7 +22,7 @@ from marketplace.money.credit import proposals, queries, rules
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.money.ledger.queries import balance
-from marketplace.people.identity.guards import ActorRequest, expect, partner
+from marketplace.people.identity.guards import ActorRequest, expect, partner, recently_proved
 from marketplace.people.proposals.queries import list_proposals
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ async def _limits(request: ActorRequest, which: str, sort: str, page_number: int
     }
 
 
-@post(PATH + "/limits", guards=CLERKS, opt=expect("finance"), status_code=200)
+@post(PATH + "/limits", guards=[*CLERKS, recently_proved], opt=expect("finance"), status_code=200)
 async def propose_limit(
     request: ActorRequest, data: Annotated[LimitForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Template | Redirect:
@@ -137,7 +137,12 @@ async def propose_limit(
 
 
 # ------------------------------------------------------------------ provisions and bad debts
-@post(PATH + "/orders/{order:uuid}", guards=CLERKS, opt=expect("finance", stranger=200))
+@post(
+    PATH + "/orders/{order:uuid}",
+    guards=[*CLERKS, recently_proved],
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
 async def propose_write_down(
     request: ActorRequest,
     order: FromPath[uuid.UUID],

@@ -85,7 +85,8 @@ async def decide(
         await _write_decision(proposal, actor, approve=approve)
         noted = await signs_of_two(actor.person, row.proposed_by)
         if approve:
-            await kind.apply(document, Decision(proposal, actor, clock.now(), row.proposed_by, row.reason, noted))
+            decision = Decision(proposal, actor, clock.now(), row.proposed_by, row.proposer, row.reason, noted)
+            await kind.apply(document, decision)
         if verb := kind.verb("approved" if approve else "refused", document):
             about = kind.filled(kind.about or kind.reference, document)
             await note_action(actor, verb, about, reason=row.reason, after=kind.details(document) | noted)

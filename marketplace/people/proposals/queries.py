@@ -59,6 +59,11 @@ async def find_proposal(proposal: uuid.UUID) -> ProposalRow | None:
     return await fetch_row(ProposalRow, SQL["find_proposal"], proposal)
 
 
+async def list_proposals_about(kind: str, subject: str) -> list[ProposalRow]:
+    """Return what was proposed of a kind about a subject, the oldest first."""
+    return await fetch_rows(ProposalRow, SQL["list_about"], kind, subject)
+
+
 async def find_waiting(kind: str, subject: str | None = None) -> ProposalRow | None:
     """Return what waits for a second person of a kind and a subject, the oldest of the kind where none is named."""
     return await fetch_row(ProposalRow, SQL["find_waiting"], kind, subject)

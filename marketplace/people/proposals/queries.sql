@@ -34,6 +34,12 @@ WHERE ($2::text = '' OR proposal.kind = $2)
 {proposal_row}
 WHERE proposal.id = $1;
 
+-- name: list_about
+-- The proposals of the kind $1 about the subject $2, the oldest first.
+{proposal_row}
+WHERE proposal.kind = $1 AND proposal.subject = $2
+ORDER BY proposal.proposed_at, proposal.id;
+
 -- name: find_waiting
 -- The oldest proposal of the kind $1 that waits for a second person, about the subject $2 unless that is null.
 {proposal_row}

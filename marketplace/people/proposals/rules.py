@@ -19,7 +19,7 @@ NO_FACTS: Final[list[tuple[str, str]]] = []
 
 
 class Decision(Struct, frozen=True):
-    """An approval: the proposal's id, who approved it and when, and who proposed it and why.
+    """An approval: the proposal's id, who approved it and when, and who proposed it, by id and name, and why.
 
     noted: what the audit trail says of the two people.
     """
@@ -28,6 +28,7 @@ class Decision(Struct, frozen=True):
     actor: Actor
     at: dt.datetime
     proposed_by: uuid.UUID
+    proposer: str
     reason: str
     noted: dict[str, str]
 
@@ -41,8 +42,7 @@ class ProposalKind(Struct, Generic[Document], frozen=True):
     reference is shown, and `about` is what the audit trail says, the reference where it is empty. refusal: what is
     answered to a second proposal while one waits. facts: what the document says, for people, apart from amount and reason. noted: what
     the audit trail keeps, by name, of the document's fields. verbs: the trail's own for proposed, approved and refused,
-    filled in likewise, and empty where `apply` writes it. afterwards: work that follows once the approval is committed. needs_proof: whether both
-    people show first that it is still them.
+    filled in likewise, and empty where `apply` writes it. afterwards: work that follows once the approval is committed.
     """
 
     code: str
@@ -59,7 +59,6 @@ class ProposalKind(Struct, Generic[Document], frozen=True):
     noted: Mapping[str, str] = {}
     verbs: Mapping[str, str] = {}
     afterwards: Callable[[], Awaitable[object]] | None = None
-    needs_proof: bool = False
 
     def read(self, document: str) -> Document:
         """Return a stored document."""

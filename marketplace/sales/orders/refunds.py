@@ -71,6 +71,26 @@ async def return_money_of_recalled(partner: uuid.UUID, order_id: uuid.UUID, *, b
     await request_order_refund(order_id, f"{by} (called back)", refund_id=refund_id, bears_loss=True)
 
 
+async def check_order_refund(order_id: uuid.UUID, amount_minor: int | None, *, bears_loss: bool) -> tuple[str, int]:
+    """Return the order's number and what a refund of it gives back, in cents; refuse one that cannot be requested now.
+
+    It locks the order. amount_minor: VAT included; None: all that remains.
+    """
+    order, licence = await _lock(order_id)
+    if order.state != "paid" or licence is None:
+        raise Conflict("Only a paid order can be refunded; this one is not paid.")
+    if licence.cancelled_at is not None and not await has_last_refund_failed(order_id):
+        raise Conflict("All of this payment goes back already.")
+    return order.number, _check_refund(order, licence, amount_minor, clock.now(), bears_loss=bears_loss)
+
+
+async def _lock(order_id: uuid.UUID) -> tuple[OrderToRefund, LicenceToEnd | None]:
+    """Return an order and its licence, if it has one, both locked until the transaction ends."""
+    order = existing(await fetch_row(OrderToRefund, SQL["lock_order"], order_id), NotFound("There is no such order."))
+    of_order = select(LicenceToEnd, Licence).where(Licence.purchase_order == order_id)
+    return order, await fetch_row(LicenceToEnd, of_order.lock_rows("UPDATE"))
+
+
 async def request_order_refund(
     order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID, amount_minor: int | None = None, bears_loss: bool = False
 ) -> None:
@@ -84,15 +104,11 @@ async def request_order_refund(
     the first.
     """
     async with transaction():
-        order = existing(
-            await fetch_row(OrderToRefund, SQL["lock_order"], order_id), NotFound("There is no such order.")
-        )
+        order, licence = await _lock(order_id)
         asked_minor = await find_refund_amount(refund_id)
         if asked_minor is not None:
             await payments.request_refund(order_id, amount_minor=amount_minor or asked_minor, refund_id=refund_id)
             return
-        of_order = select(LicenceToEnd, Licence).where(Licence.purchase_order == order_id)
-        licence = await fetch_row(LicenceToEnd, of_order.lock_rows("UPDATE"))
         if order.state == "refunded" or await OrderReturn.exists().where(OrderReturn.id == refund_id):
             await _send_again(order, refund_id)
             return

@@ -57,7 +57,6 @@ async def counts_of_books() -> list[int]:
         "payout",
         "payout_answer",
         "stripe_command",
-        "refund_decision",
         "proposal",
         "period",
         "books_export",

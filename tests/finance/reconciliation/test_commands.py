@@ -20,6 +20,7 @@ from tests.finance.builders.pages import signed_in
 from tests.money.builders import SESSIONS, ask_payment, drain, make_paid
 from tests.people.builders import page_text
 from tests.sales.builders.shop import jobs
+from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ async def test_a_part_is_refunded_from_the_orders_page() -> None:
             assert (await send_command(clerk, path, reason="A gesture.", amount=absurd)).status_code == 422, absurd
         assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 0
         assert (await send_command(clerk, path, reason="A gesture.", amount="12,50")).status_code == 303
+    await approve_waiting()
     amount = await fetch_value("SELECT parameters->>'amount' FROM stripe_command WHERE verb = 'refund'")
     assert amount == "1250"
     assert await fetch_value("SELECT cancelled_at FROM licence") is None

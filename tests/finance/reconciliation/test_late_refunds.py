@@ -15,6 +15,7 @@ from marketplace.subscribers.earnings.actions import cancel_shares
 from tests.finance.builders.pages import form, signed_in
 from tests.people.builders import page_text
 from tests.subscribers.builders.sales import close_month
+from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch_value
 from tests.support.scenes import run_jobs, sell_named
 
@@ -32,10 +33,11 @@ async def test_a_refund_after_the_hold_is_the_operators_loss(stripe: Any) -> Non
             refused = await clerk.post(path, data={**fields, "reason": "Their data was wrong"})
             assert refused.status_code == 409
             assert "say that the operator bears the loss" in page_text(refused)
-            assert await fetch_value("SELECT count(*) FROM refund_decision") == 0
+            assert await fetch_value("SELECT count(*) FROM proposal") == 0
             shown = {**fields, "reason": "Their data was wrong", "bears_loss": "yes"}
             answers = await asyncio.gather(*(clerk.post(path, data=shown) for _ in range(2)))
             assert [answer.status_code for answer in answers] == [303, 303]
+        await approve_waiting()
         for _ in range(2):
             await run_jobs()
         await cancel_shares()

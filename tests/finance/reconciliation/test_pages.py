@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 import uuid
 from typing import Any
 
+from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.web.i18n import language
 from marketplace.money.ledger.base_pages import named, written
+from marketplace.people.identity.guards import PROOF_LASTS
 from tests.finance.builders import sales
 from tests.finance.builders.pages import form, signed_in
-from tests.support.reads import fetch_value
+from tests.support.decisions import approve_waiting, buttons_of
+from tests.support.reads import fetch, fetch_value
 
 
 def links(html: str) -> set[str]:
@@ -111,12 +115,11 @@ async def test_a_refund_needs_a_clerk_and_a_reason_and_happens_once() -> None:
         fields = form((await clerk.get(page)).text, path)
         assert (await clerk.post(path, data={**fields, "reason": "  "})).status_code == 422
         assert (await clerk.post(path, data={**fields, "form_id": "x", "reason": "Sold twice"})).status_code == 400
-        assert await fetch_value("SELECT count(*) FROM refund_decision") == 0
+        assert await fetch_value("SELECT count(*) FROM proposal") == 0
         for _ in range(2):
             answer = await clerk.post(path, data={**fields, "reason": "Sold twice"})
             assert (answer.status_code, answer.headers["location"]) == (303, page)
-        assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
-        assert await fetch_value("SELECT count(*) FROM refund_decision") == 1
+        assert await fetch_value("SELECT count(*) FROM proposal") == 1
         shown = (await clerk.get(page)).text
         assert "Sold twice" in shown
         assert path not in shown
@@ -135,8 +138,41 @@ async def test_clerks_who_refund_at_once_refund_once() -> None:
         pages = [await clerk.get(page) for _ in range(6)]
         forms = [form(opened.text, path) | {"reason": "Sold twice"} for opened in pages]
         answers = await asyncio.gather(*[clerk.post(path, data=fields) for fields in forms])
-        assert [answer.status_code for answer in answers] == [303] * 6
+        assert sorted(answer.status_code for answer in answers) == [303] + [409] * 5
+        assert await fetch_value("SELECT count(*) FROM proposal") == 1
+    assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 0
+    await approve_waiting()
     assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
+
+
+async def test_a_clerk_alone_refunds_nothing_and_another_decides_exactly_that() -> None:
+    await sales.write_shop()
+    order = await sales.write_paid_order()
+    await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
+    await sales.write_settled(order)
+    refunds = (
+        "SELECT coalesce(sum((parameters->>'amount')::bigint), 0)::bigint FROM stripe_command WHERE verb = 'refund'"
+    )
+    async with await signed_in("finance") as nora, await signed_in("finance") as hugo:
+        page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
+        fields = form((await nora.get(page)).text, path) | {"reason": "A gesture.", "amount": "12,50"}
+        assert (await nora.post(path, data=fields)).status_code == 303
+        proposal = await fetch_value("SELECT id FROM proposal")
+        there, approving = await buttons_of(proposal)
+        token = {"_csrf_token": fields["_csrf_token"], "form_id": str(uuid.uuid4())}
+        assert (await nora.post(there, data=token | approving)).status_code == 403, "alone"
+        assert await fetch_value(refunds) == 0
+        shown = form((await hugo.get(page)).text, there)
+        wrong = await hugo.post(there, data=shown | approving | {"sha256": "0" * 64})
+        assert (wrong.status_code, await fetch_value(refunds)) == (409, 0), "another document than the one shown"
+        with clock.shifted(PROOF_LASTS + dt.timedelta(seconds=1)):
+            again = await hugo.post(there, data=shown | approving)
+        assert "/confirm" in again.headers["location"], "a fresh proof"
+        assert await fetch_value(refunds) == 0
+        assert (await hugo.post(there, data=shown | approving)).status_code == 303
+    assert await fetch_value(refunds) == 1_250
+    trail = await fetch("SELECT verb FROM staff_action WHERE verb LIKE 'refund%' ORDER BY id")
+    assert [row["verb"] for row in trail] == ["refund_proposed", "refund_approved"]
 
 
 def test_the_trail_shows_the_parts_of_a_bank_line_in_words_and_euros() -> None:

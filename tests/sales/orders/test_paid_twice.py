@@ -30,6 +30,7 @@ from tests.sales.builders.shop import (
     pressed,
     save_card_on_page,
 )
+from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ async def test_what_is_paid_twice_is_an_exception_until_it_is_refunded(
         page = f"/en/finance/orders/{by_number[late]}"
         refund = form((await clerk.get(page)).text, f"{page}/refund") | {"reason": "Paid twice."}
         assert (await clerk.post(f"{page}/refund", data=refund)).status_code == 303
+    await approve_waiting()
     assert await exceptions_paid_twice() == [], "once the refund is asked for"
     await jobs()
     assert await paid_and_kept() == (2, 1)

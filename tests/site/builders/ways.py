@@ -19,6 +19,7 @@ from marketplace.core.database import copy_in, execute
 from marketplace.datasets.releases import publishing
 from marketplace.money.payments.queries import get_payment
 from marketplace.people.identity import actions as identity
+from marketplace.people.proposals.queries import find_waiting
 from marketplace.sales.orders.invoices import change_billing
 from tests.catalogue.builders import charge_between, put_on_sale
 from tests.datasets.builders import declare
@@ -195,6 +196,9 @@ async def credited_invoice(way: Way) -> None:
     """Credit an invoice that was paid by transfer: a credit note, and the money transferred back, as the bank says."""
     order, number, total = await _buy_on_invoice(way)
     await way.press("nora", f"/en/finance/orders/{order}/refund", {"amount": "", "reason": "The data were late."})
+    waiting = await find_waiting("refund")
+    assert waiting
+    await way.press("paul", *await buttons_of(waiting.id))
     await way.work()
     await way.transfer(-total, number)
     await way.work()
