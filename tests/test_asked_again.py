@@ -30,6 +30,9 @@ ASKED_AGAIN = {
     "decisions of two people": {
         "POST /finance/decisions/{proposal:uuid}",
         "POST /finance/orders/{order_id:uuid}/refund",
+        "POST /finance/payout-runs/{run:uuid}/names",
+        "POST /staff/claims/propose",
+        "POST /staff/claims/decide",
         "POST /finance/credit/limits",
         "POST /finance/credit/orders/{order:uuid}",
         "POST /finance/exception/write-off",

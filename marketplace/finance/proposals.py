@@ -12,10 +12,11 @@ from marketplace.finance.reconciliation.refunds import REFUND
 from marketplace.finance.reconciliation.write_offs import WRITE_OFF
 from marketplace.money import proposals as money
 from marketplace.people.proposals.rules import by_code
+from marketplace.subscribers import proposals as subscribers
 
 if TYPE_CHECKING:
     from marketplace.people.proposals.rules import ProposalKind
 
 KINDS: Final[tuple[ProposalKind[Any], ...]] = (BANK_RULE, CLOSE_MONTH, CLOSE_YEAR, JUDGEMENT, REFUND, WRITE_OFF)
-PROPOSALS: Final = by_code(*money.KINDS, *KINDS)
+PROPOSALS: Final = by_code(*money.KINDS, *subscribers.KINDS, *KINDS)
 """Every kind by its code."""

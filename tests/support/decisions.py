@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from marketplace.finance.proposals import PROPOSALS
 from marketplace.people.proposals import actions
 from marketplace.people.proposals.queries import find_proposal, find_waiting
+from marketplace.subscribers.payouts import exclusions
 from tests.people.builders import make_staff
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
-    import uuid
-
     from marketplace.people.identity.actors import Actor
 
 
@@ -28,6 +28,14 @@ async def approve_waiting(kind: str = "refund") -> None:
     waiting = await find_waiting(kind)
     assert waiting, f"nothing of the kind {kind} waits"
     await decide(waiting.id, await make_staff("Second"), approve=True)
+
+
+async def decide_names(run: uuid.UUID, *, outcome: str, pay: bool, by: Actor | None = None) -> None:
+    """Have two people decide about the payees of a run whose names differ in one way; `by` proposes."""
+    form_id = uuid.uuid4()
+    proposer = by or await make_staff("First")
+    await exclusions.propose_names(run, proposer, outcome=outcome, pay=pay, form_id=form_id)
+    await decide(form_id, await make_staff("Second"), approve=True)
 
 
 async def buttons_of(proposal: object) -> tuple[str, dict[str, str]]:

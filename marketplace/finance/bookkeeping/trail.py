@@ -35,7 +35,7 @@ PLACES: Final = {
 PAGES: Final = {
     **{f"{verb}_payout_run": "/finance/payout-runs/{}" for verb in RUNS.split()},
     "verify_payees": "/finance/payout-runs/{}",
-    "decide_payee_names": "/finance/payout-runs/{}",
+    **{f"payee_names_{verb}": "/finance/payout-runs/{}" for verb in DECIDED},
     "undo_payee_names": "/finance/payout-runs/{}",
     "ask_to_draft_payout_run": "/finance/payout-runs",
     "fetch_payout_file": "/finance/payout-runs/{}",

@@ -74,7 +74,7 @@ FILE_COLUMNS: Final[Columns[Line]] = {
 def _line(row: ProposalRow) -> Line:
     kind = PROPOSALS[row.kind]
     document = kind.read(row.document)
-    return Line(row, in_words(kind.words), kind.named(document), kind.path, kind.facts(document))
+    return Line(row, in_words(kind.words), kind.named(document), kind.place(document), kind.facts(document))
 
 
 @get(PATH, guards=READERS, opt=expect("finance", "auditor"))
@@ -112,8 +112,7 @@ async def decide(
 ) -> Redirect:
     """Approve the document that someone else proposed, or refuse it."""
     approve = data.decision == "approve"
-    kind = await decide_proposal(PROPOSALS, proposal, request.user, sha256=data.sha256, approve=approve)
-    return see(kind.path)
+    return see(await decide_proposal(PROPOSALS, proposal, request.user, sha256=data.sha256, approve=approve))
 
 
 def _moved(address: str, now: str) -> HTTPRouteHandler:

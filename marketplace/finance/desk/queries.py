@@ -152,8 +152,9 @@ async def list_tasks(person: uuid.UUID | None) -> list[Task]:
 def _proposed(row: ProposalRow) -> DecisionRow:
     """Return a proposal as what waits for another person than its proposer."""
     kind = PROPOSALS[row.kind]
-    reference = kind.named(kind.read(row.document))
-    return DecisionRow(row.kind, reference, row.amount_minor, row.proposed_at, kind.path, row.proposed_by, row.proposer)
+    document = kind.read(row.document)
+    reference, path = kind.named(document), kind.place(document)
+    return DecisionRow(row.kind, reference, row.amount_minor, row.proposed_at, path, row.proposed_by, row.proposer)
 
 
 def _closing(month: dt.date) -> DecisionRow:

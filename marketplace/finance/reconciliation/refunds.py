@@ -74,7 +74,7 @@ REFUND: Final = ProposalKind(
     code="refund",
     document=OrderRefund,
     words=Words("Refund to decide"),
-    path="/finance/decisions?kind=refund",
+    path="/finance/orders/{order}",
     refusal="Someone has proposed a refund of that order already.",
     check=_check,
     apply=_refund,

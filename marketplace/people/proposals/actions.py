@@ -66,8 +66,8 @@ async def propose(
 
 async def decide(
     kinds: Mapping[str, ProposalKind[Any]], proposal: uuid.UUID, actor: Actor, *, sha256: str, approve: bool
-) -> ProposalKind[Any]:
-    """Approve or refuse the document that someone else proposed, and return its kind; approved, it is done in one transaction.
+) -> str:
+    """Approve or refuse the document that someone else proposed, and return the page that shows it; approved, it is done in one transaction.
 
     kinds: the registry. sha256: the hash of the document that the person looked at. Refuses who proposed it, what was
     decided before, another document than that, and an approval of what the kind's check refuses by now.
@@ -92,7 +92,7 @@ async def decide(
             await note_action(actor, verb, about, reason=row.reason, after=kind.details(document) | noted)
     if approve and kind.afterwards:
         await kind.afterwards()
-    return kind
+    return kind.place(document)
 
 
 async def _write_decision(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:

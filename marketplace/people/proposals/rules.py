@@ -36,7 +36,7 @@ class Decision(Struct, frozen=True):
 class ProposalKind(Struct, Generic[Document], frozen=True):
     """A kind of decision: its code, its document, and its words on lists, the desk and in the message.
 
-    path: the page that shows what it is about. check: refuses the document as the world is now, when it is proposed and
+    path: the page that shows what it is about, filled in like a subject. check: refuses the document as the world is now, when it is proposed and
     again when it is approved; it takes the locks that `apply` needs. apply: does it, in the transaction of the approval.
     subject, reference and about are filled in with the document's fields: one proposal of a subject waits at a time, the
     reference is shown, and `about` is what the audit trail says, the reference where it is empty. refusal: what is
@@ -71,6 +71,10 @@ class ProposalKind(Struct, Generic[Document], frozen=True):
     def named(self, document: Document) -> str:
         """Return what a proposal is about, as lists show it."""
         return self.filled(self.reference, document)
+
+    def place(self, document: Document) -> str:
+        """Return the page that shows what a proposal is about."""
+        return self.filled(self.path, document)
 
     def details(self, document: Document) -> dict[str, Any]:
         """Return what the audit trail keeps of a document."""

@@ -16,11 +16,11 @@ from marketplace.core.errors import Refusal
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import read_cents
 from marketplace.core.web.pages import PageNumber, again, page, see
-from marketplace.people.identity.guards import ActorRequest, expect, partner, staff
+from marketplace.people.identity.guards import ActorRequest, expect, partner, recently_proved, staff
 from marketplace.sales.orders import claim_actions, claim_queries, claim_rules
 from marketplace.sales.orders.queries import get_order
 
-READERS, DECIDERS = [staff("finance", "steward", "auditor")], [staff("finance", "steward")]
+READERS, DECIDERS = [staff("finance", "steward", "auditor")], [staff("finance", "steward"), recently_proved]
 
 
 class ClaimForm(Struct):

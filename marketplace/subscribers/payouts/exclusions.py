@@ -1,4 +1,4 @@
-"""Payees who are left out of a run because of a name: a person decides, and the files with them are written again.
+"""Payees who are left out of a run because of a name: two people decide, and the files with them are written again.
 
 If a run was already sent, their money returns to their balances, and each file with them is replaced by one under
 another message id, without them. The replaced files, which the bank has not executed because of the names, must not be
@@ -8,23 +8,36 @@ wait too long; if a process dies in between, the job finishes.
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_column, fetch_scalar, transaction
-from marketplace.core.errors import Conflict, Refusal
+from marketplace.core.errors import Conflict, Invalid, Refusal
 from marketplace.core.locks import lock
+from marketplace.core.web.formats import paris_day
+from marketplace.core.web.i18n import gettext
+from marketplace.core.words import Words
 from marketplace.money.sepa import pain001
 from marketplace.people.audit_trail.actions import note_action
+from marketplace.people.proposals.actions import propose
+from marketplace.people.proposals.rules import Decision, ProposalKind
 from marketplace.subscribers.payouts import rules
 from marketplace.subscribers.payouts.actions import LOCK, recredit
 from marketplace.subscribers.payouts.bank_file import list_files, record_files, write_files
 from marketplace.subscribers.payouts.queries import get_run
 from marketplace.subscribers.payouts.tables import Payout, PayoutRun
-from marketplace.subscribers.payouts.verification import decide_names, list_left_out
+from marketplace.subscribers.payouts.verification import (
+    OUTCOMES,
+    OUTCOMES_IN_WORDS,
+    decide_checks,
+    find_undecided,
+    list_left_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,33 +53,101 @@ UNDO: Final = """
 PAID_ALL_THE_SAME: Final = """
     SELECT EXISTS (SELECT FROM payout JOIN payee_check ON payee_check.payout = payout.id
                    WHERE payout.run = $1 AND payout.state = 'settled' AND decision = 'left_out')"""
+MOST_PEOPLE: Final = 1_000_000_000
+"""More than any run pays."""
 BANK_HAS_PAID: Final = "The bank has paid people of this file already: nobody is left out of it any more."
 
 
-async def decide_about_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
-    """Decide about all payees of a run whose name differs in one way: pay them, or leave them out."""
-    async with transaction():
-        await decide_names(run, actor, outcome=outcome, pay=pay)
-        row = await get_run(run, locked=True)
-        left_out = await list_left_out(run)
-        if row.state != "sent" or not left_out:
-            return
-        await _files_of(run, left_out)
-        await PayoutRun.update({PayoutRun.replace_asked_at: clock.now(), PayoutRun.send_problem: None}).where(
-            PayoutRun.id == run
-        )
-    if row.people <= rules.PAYEES_A_PAGE:
-        await _replace(run)
+class PayeeNames(Struct, frozen=True):
+    """What becomes of the payees of a run whose names differ in one way; `amount_minor` in cents.
+
+    day: when the run was drafted, in Paris.
+    """
+
+    run: uuid.UUID
+    day: dt.date
+    outcome: str
+    decision: Literal["pay", "left_out"]
+    people: int
+    amount_minor: int
 
 
-async def replace_asked() -> int:
-    """Replace the files that wait for replacement, a part of a job; return the number of runs.
+async def propose_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool, form_id: uuid.UUID) -> None:
+    """Propose to pay all payees of a run whose name differs in one way, or to leave them out; once a form."""
+    if outcome not in OUTCOMES:
+        raise Invalid("There is no such group of payees.")
+    row, group = await get_run(run), await find_undecided(run, outcome)
+    decision: Literal["pay", "left_out"] = "pay" if pay else "left_out"
+    day = paris_day(row.drafted_at)
+    await propose(
+        PAYEE_NAMES,
+        PayeeNames(run, day, outcome, decision, group.people, group.amount_minor),
+        actor,
+        form_id=form_id,
+    )
+
+
+async def _check(document: PayeeNames) -> None:
+    """Refuse what is about a run that is over, or about other payees by now; the run is locked."""
+    await lock(LOCK)
+    row = await get_run(document.run, locked=True)
+    if row.state not in ("draft", "approved", "sent"):
+        raise Conflict("This run is over: its names are decided about no more.")
+    group = await find_undecided(document.run, document.outcome)
+    if (group.people, group.amount_minor) != (document.people, document.amount_minor):
+        raise Conflict("It is about another amount by now: refuse it, and propose it again.")
+
+
+async def _decide(document: PayeeNames, decision: Decision) -> None:
+    """Write the decision; files of a run that was sent are written again without those who are left out."""
+    await decide_checks(document.run, document.outcome, document.decision, decision.actor.person, decision.at)
+    left_out = await list_left_out(document.run)
+    if (await get_run(document.run)).state != "sent" or not left_out:
+        return
+    await _files_of(document.run, left_out)
+    await PayoutRun.update({PayoutRun.replace_asked_at: decision.at, PayoutRun.send_problem: None}).where(
+        PayoutRun.id == document.run
+    )
+
+
+async def _replace_small() -> None:
+    """Replace at once the files that a page can wait for; a job replaces the others."""
+    await replace_asked(rules.PAYEES_A_PAGE)
+
+
+def _facts(document: PayeeNames) -> list[tuple[str, str]]:
+    decision = gettext("Pay anyway") if document.decision == "pay" else gettext("Leave out")
+    return [
+        (gettext("The bank says"), gettext(OUTCOMES_IN_WORDS[document.outcome])),
+        (gettext("Decision"), decision),
+        (gettext("People"), str(document.people)),
+    ]
+
+
+PAYEE_NAMES: Final = ProposalKind(
+    code="payee_names",
+    document=PayeeNames,
+    words=Words("Names on accounts to decide"),
+    path="/finance/payout-runs/{run}",
+    refusal="A proposal about that waits already.",
+    check=_check,
+    apply=_decide,
+    subject="{run} {outcome}",
+    reference="{day}",
+    about="{run}",
+    facts=_facts,
+    noted={"outcome": "outcome", "decision": "decision", "people": "people"},
+    afterwards=_replace_small,
+)
+
+
+async def replace_asked(most_people: int = MOST_PEOPLE) -> int:
+    """Replace the files that wait for replacement, of runs with at most so many people; return the number of runs.
 
     A refusal is shown with the run.
     """
-    waiting = await fetch_column(
-        uuid.UUID, PayoutRun.select(PayoutRun.id).where(PayoutRun.replace_asked_at.is_not_null())
-    )
+    asked = PayoutRun.replace_asked_at.is_not_null() & (PayoutRun.people <= most_people)
+    waiting = await fetch_column(uuid.UUID, PayoutRun.select(PayoutRun.id).where(asked))
     for run in waiting:
         try:
             await _replace(run)

@@ -235,6 +235,7 @@ class RunStateRow(Struct, frozen=True):
     state: str
     amount_minor: int
     people: int
+    drafted_at: dt.datetime
     prepared_by: uuid.UUID | None
     approved_by: uuid.UUID | None
     file_sequence: int

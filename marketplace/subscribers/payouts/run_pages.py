@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+import uuid
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,8 +23,10 @@ from marketplace.money.payments.balance import read_available
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.identity.likeness import signs_of_one_human
+from marketplace.people.proposals.queries import find_waiting, signs_of_proposers
 from marketplace.subscribers.payouts import actions, background_work, exclusions, rules, verification
 from marketplace.subscribers.payouts.bank_file import latest_answer, list_files, open_file
+from marketplace.subscribers.payouts.exclusions import PAYEE_NAMES
 from marketplace.subscribers.payouts.queries import (
     count_due,
     find_unsent,
@@ -42,10 +44,11 @@ ROUTES_OF_RUNS = ("sepa", "stripe")
 
 
 class NamesForm(Struct):
-    """The decision about payees whose name differs in one way."""
+    """What is proposed about payees whose name differs in one way: `pay`; anything else leaves them out."""
 
     outcome: str
     decision: str
+    form_id: uuid.UUID
 
 
 class RouteForm(Struct):
@@ -98,6 +101,8 @@ async def payout_run(
     """Show one run by its sums, its payouts, the bank's answers, and what this person may do with it now."""
     found = await get_run_page(run)
     files = await list_files(run) if found.run.sent_at else []
+    waiting = [await find_waiting("payee_names", f"{run} {outcome}") for outcome in verification.OUTCOMES]
+    proposals = {outcome: row for outcome, row in zip(verification.OUTCOMES, waiting, strict=True) if row}
     is_at_stripe = found.run.route == "stripe" and found.run.state in ("draft", "approved", "sent")
     return page(
         "payouts/payout_run.html",
@@ -114,6 +119,10 @@ async def payout_run(
         available=await read_available() if is_at_stripe else None,
         in_words=in_words,
         groups=await verification.list_groups(run),
+        outcomes=verification.OUTCOMES_IN_WORDS,
+        proposals=proposals,
+        facts_of=lambda row: PAYEE_NAMES.facts(PAYEE_NAMES.read(row.document)),
+        signs_of=await signs_of_proposers(request.user.person, proposals.values()),
         differing=await verification.list_differing(run, DIFFERING_SHOWN, sort),
         may_verify=bool(settings().vop_url) and found.run.route == "sepa" and found.run.state in ("draft", "approved"),
         files=files,
@@ -198,16 +207,24 @@ async def verify_payees(request: ActorRequest, run: FromPath[uuid.UUID]) -> Redi
     return see(f"/finance/payout-runs/{run}")
 
 
-@post("/finance/payout-runs/{run:uuid}/names", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
-async def decide_names(request: ActorRequest, run: FromPath[uuid.UUID], data: Annotated[NamesForm, Filled]) -> Redirect:
-    """Pay all payees whose name differs in one way, or leave them out."""
-    await exclusions.decide_about_names(run, request.user, outcome=data.outcome, pay=data.decision == "pay")
+@post(
+    "/finance/payout-runs/{run:uuid}/names",
+    guards=[*CLERKS, recently_proved],
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
+async def propose_names(
+    request: ActorRequest, run: FromPath[uuid.UUID], data: Annotated[NamesForm, Filled]
+) -> Redirect:
+    """Propose to pay all payees whose name differs in one way, or to leave them out."""
+    pay = data.decision == "pay"
+    await exclusions.propose_names(run, request.user, outcome=data.outcome, pay=pay, form_id=data.form_id)
     return see(f"/finance/payout-runs/{run}")
 
 
 ROUTES = [
     verify_payees,
-    decide_names,
+    propose_names,
     payout_runs,
     draft_payout_run,
     payout_run,

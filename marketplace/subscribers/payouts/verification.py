@@ -1,8 +1,8 @@
 """Verification of payee: our bank checks, before money leaves, whether each account belongs to the person named.
 
 The bank answers that a name matches, nearly matches or does not, or that it does not know: through an interface before
-a run is sent, or in its report on the run's file (pain.002), which it does not execute until it is authorised. A person
-of finance decides once for each of these groups; the payees who are left out get a message and have the money in their
+a run is sent, or in its report on the run's file (pain.002), which it does not execute until it is authorised. Two
+people of finance decide once for each of these groups; the payees who are left out get a message and have the money in their
 balance again, and the rest are paid. Names that a bank proposes are not stored: the person corrects their own.
 """
 
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_rows, fetch_scalar, transaction
-from marketplace.core.errors import Conflict, Invalid
-from marketplace.core.locks import lock
+from marketplace.core.database import execute, fetch_rows, fetch_scalar
+from marketplace.core.errors import Conflict, existing
 from marketplace.core.settings import settings
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity import vault
 from marketplace.subscribers.payouts.queries import SQL, get_run
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from marketplace.money.sepa.pain002 import StatusReport
@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 
 MATCH, CLOSE, NONE, UNKNOWN = "match", "close", "none", "unknown"
 OUTCOMES: Final = (NONE, CLOSE, UNKNOWN)
-"""The outcomes that somebody decides about, the worst first."""
+"""The outcomes that two people decide about, the worst first."""
+OUTCOMES_IN_WORDS: Final = {
+    MATCH: "The name matches",
+    CLOSE: "The name nearly matches",
+    NONE: "The account is in another name",
+    UNKNOWN: "The bank cannot say",
+}
 IN_REPORTS: Final = {
     "RCVC": MATCH,
     "RVMC": CLOSE,
@@ -168,24 +174,17 @@ async def note_report(payouts: Mapping[str, uuid.UUID], report: StatusReport) ->
     return sum(outcome != MATCH for outcome in outcomes.values())
 
 
-async def decide_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
-    """Decide about all payees of a run with one outcome: pay them, or leave them out.
+async def decide_checks(
+    run: uuid.UUID, outcome: str, decision: str, decided_by: uuid.UUID | None, at: dt.datetime
+) -> None:
+    """Write the decision about all payees of a run with one outcome: `pay` or `left_out`. Joins a transaction."""
+    await fetch_scalar(int, SQL["decide_checks"], run, outcome, decision, decided_by, at)
 
-    A second decision changes nothing.
-    """
-    if outcome not in OUTCOMES:
-        raise Invalid("There is no such group of payees.")
-    async with transaction():
-        await lock("payouts")
-        row = await get_run(run, locked=True)
-        if row.state not in ("draft", "approved", "sent"):
-            raise Conflict("This run is over: its names are decided about no more.")
-        decision = "pay" if pay else "left_out"
-        people = await fetch_scalar(int, SQL["decide_checks"], run, outcome, decision, actor.person, clock.now())
-        if people:
-            await note_action(
-                actor, "decide_payee_names", run, after={"outcome": outcome, "decision": decision, "people": people}
-            )
+
+async def find_undecided(run: uuid.UUID, outcome: str) -> Group:
+    """Return the payees of a run with one outcome about whom nobody decided; refuses Conflict where there is nobody."""
+    groups = [one for one in await list_groups(run) if (one.outcome, one.decision) == (outcome, None)]
+    return existing(groups[0] if groups else None, Conflict("These payees are decided about already."))
 
 
 async def list_left_out(run: uuid.UUID) -> list[LeftOut]:

@@ -16,6 +16,7 @@ from marketplace.oversight import invariants
 from tests.people.builders import press, visiting, words
 from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN, paying_four
+from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def test_a_payee_left_out_after_the_file_was_sent_and_one_that_is_rejected
         shown = await page_after_answer(nora, path, bank.verify(first))
         assert "The account is in another name" in shown
         await press(paul, path, "/names", outcome="none", decision="left_out")
+        await approve_waiting("payee_names")
         second = (await nora.get(f"/en{path}/download")).content
         assert payees.iban_of(3).encode() in first
         assert payees.iban_of(3).encode() not in second
@@ -137,6 +139,7 @@ async def test_a_bank_that_pays_the_former_file_all_the_same_is_named_to_finance
         first = (await nora.get(f"/en{path}/download")).content
         await page_after_answer(nora, path, bank.verify(first))
         await press(paul, path, "/names", outcome="none", decision="left_out")
+        await approve_waiting("payee_names")
         await page_after_answer(nora, path, bank.submit(first))
         async with clerks_on(4) as (ada, _):
             await brings(ada, bank.close_day(clock.now().date()))

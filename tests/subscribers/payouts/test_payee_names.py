@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,18 +19,18 @@ from marketplace.demo.bank import Bank
 from marketplace.money.ledger.chart import SUBSCRIBERS_IN_TRANSIT
 from marketplace.money.ledger.queries import balance
 from marketplace.money.sepa import accounts, pain001
+from marketplace.people.proposals.queries import find_waiting
 from marketplace.subscribers.payouts import actions as payouts
-from marketplace.subscribers.payouts import exclusions, verification
+from marketplace.subscribers.payouts import verification
 from tests.finance.builders.banking import bank_day, bank_pays
 from tests.finance.builders.pages import signed_in
 from tests.people.builders import kinds_written, make_staff
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN, bank_that_verifies, file_of_run, payout_states
+from tests.support.decisions import buttons_of, decide_names
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
-    import uuid
-
     import httpx
 
 SCRIPTS = (
@@ -45,7 +46,9 @@ async def press_of_run(visitor: httpx.AsyncClient, path: str, **fields: str) -> 
     """Press a button of a run's page; return the answer's status."""
     token = re.search(r'name="_csrf_token" value="([^"]*)"', (await visitor.get("/en/finance/payout-runs")).text)
     assert token
-    return (await visitor.post(path, data={"_csrf_token": token[1], **fields})).status_code
+    return (
+        await visitor.post(path, data={"_csrf_token": token[1], "form_id": str(uuid.uuid4()), **fields})
+    ).status_code
 
 
 async def outcomes(run: uuid.UUID) -> dict[tuple[str, str | None], int]:
@@ -58,7 +61,11 @@ async def test_the_bank_is_asked_before_a_run_is_sent_and_the_differing_are_left
         await payees.earn(dict.fromkeys(range(1, 6), 1))
         await payees.write_bank_details(*range(1, 6))
         planted = {payees.iban_of(2): "none", payees.iban_of(3): "close", payees.iban_of(4): "unknown"}
-        async with bank_that_verifies(planted) as bank, await signed_in("finance") as visitor:
+        async with (
+            bank_that_verifies(planted) as bank,
+            await signed_in("finance") as visitor,
+            await signed_in("finance") as other,
+        ):
             nora, paul = await make_staff("Nora"), await make_staff("Paul")
             run = await payouts.draft(nora)
             assert run
@@ -83,6 +90,16 @@ async def test_the_bank_is_asked_before_a_run_is_sent_and_the_differing_are_left
             clicks = [("none", "left_out"), ("close", "left_out"), ("unknown", "pay")]
             for outcome, decision in clicks:
                 assert await press_of_run(visitor, f"{path}/names", outcome=outcome, decision=decision) == 303
+                with pytest.raises(Conflict, match="decide about them first"):
+                    await payouts.send(run, paul)
+                assert (outcome, None) in await outcomes(run), "one person alone decides nothing"
+                proposal = await find_waiting("payee_names", f"{run} {outcome}")
+                assert proposal
+                there, approving = await buttons_of(proposal.id)
+                assert await press_of_run(visitor, there, **approving) == 403, "who proposed it"
+                assert await press_of_run(visitor, there, **approving | {"sha256": "0"}) in (403, 409)
+                assert there in (await other.get(path)).text
+                assert await press_of_run(other, there, **approving) == 303
             await payouts.send(run, paul)
         assert await outcomes(run) == {
             ("none", "left_out"): 1, ("close", "left_out"): 1, ("unknown", "pay"): 1, ("match", None): 2,
@@ -98,8 +115,8 @@ async def test_the_bank_is_asked_before_a_run_is_sent_and_the_differing_are_left
         await bank_pays(run)
         assert await fetch_value("SELECT state FROM payout_run") == "settled"
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
-        with pytest.raises(Conflict, match="This run is over"):
-            await exclusions.decide_about_names(run, paul, outcome="none", pay=True)
+        with pytest.raises(Conflict, match="decided about already"):
+            await decide_names(run, outcome="none", pay=True)
 
 
 async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces_it_pays_nobody_twice() -> None:
@@ -114,10 +131,11 @@ async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces
         report = bank.verify(first)
         assert await payouts.record_answer(run, report, paul) == 0, "nothing is refused by it"
         assert await outcomes(run) == {("none", None): 1, ("close", None): 1, ("match", None): 2}
-        await exclusions.decide_about_names(run, paul, outcome="close", pay=True)
+        await decide_names(run, outcome="close", pay=True)
         assert await file_of_run(run) == first, "those who are paid change no file"
-        await exclusions.decide_about_names(run, paul, outcome="none", pay=False)
-        await exclusions.decide_about_names(run, paul, outcome="none", pay=False)
+        await decide_names(run, outcome="none", pay=False)
+        with pytest.raises(Conflict, match="decided about already"):
+            await decide_names(run, outcome="none", pay=False)
         second = await file_of_run(run)
         assert second != first
         assert (pain001.message_of(run).encode() in second, pain001.message_of(run, 1).encode() in second) == (
@@ -140,7 +158,7 @@ async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces
         }  # fmt: skip
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
         with pytest.raises(Invalid, match="no such group"):
-            await exclusions.decide_about_names(run, paul, outcome="match", pay=True)
+            await decide_names(run, outcome="match", pay=True)
 
 
 async def test_when_nobody_is_left_there_is_no_file_and_the_bank_may_not_know() -> None:
@@ -153,7 +171,7 @@ async def test_when_nobody_is_left_there_is_no_file_and_the_bank_may_not_know() 
         not_completed = Bank(OUR_IBAN).verify(await file_of_run(run)).replace(b"RCVC", b"RVNC")
         await payouts.record_answer(run, not_completed, None)
         assert await outcomes(run) == {("unknown", None): 2}
-        await exclusions.decide_about_names(run, paul, outcome="unknown", pay=False)
+        await decide_names(run, outcome="unknown", pay=False)
         assert await fetch_value("SELECT state FROM payout_run") == "failed"
         again = await payouts.draft(nora)
         assert again, "an account that nobody could say anything of is not refused"
@@ -184,8 +202,8 @@ async def test_two_thousand_with_three_in_a_hundred_mismatches_need_five_clicks(
             assert run
             await payouts.approve(run, paul, reason="checked with the list")
             assert await verification.verify(run, paul) == bank.asked == 2_000
-            for outcome in ("none", "close", "unknown"):
-                await exclusions.decide_about_names(run, paul, outcome=outcome, pay=False)
+            for outcome in {*planted.values()}:
+                await decide_names(run, outcome=outcome, pay=False)
             await payouts.send(run, paul)
         file = await file_of_run(run)
         assert file.count(b"<CdtTrfTxInf>") == 2_000 - len(planted) == 1_939

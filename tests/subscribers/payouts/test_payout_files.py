@@ -15,12 +15,14 @@ from marketplace.finance.bank.payout_lines import match_payouts
 from marketplace.money.ledger.chart import SUBSCRIBERS_IN_TRANSIT
 from marketplace.money.ledger.queries import balance
 from marketplace.money.sepa import pain001, pain002
+from marketplace.people.proposals.queries import find_waiting
 from marketplace.subscribers.payouts import actions as payouts
-from marketplace.subscribers.payouts import background_work, bank_file, exclusions, rules
+from marketplace.subscribers.payouts import background_work, bank_file, rules
 from tests.finance.builders.banking import bank_day
 from tests.people.builders import make_staff, press, visiting, words
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
+from tests.support.decisions import approve_waiting, decide, decide_names
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -106,8 +108,8 @@ async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_i
         report = mixed_report(bank.verify(second), await payees.reference_of(9))
         assert await payouts.record_answer(run, report, paul) == 1, "the bank has closed the ninth's account"
         assert await fetch_value("SELECT answered_at IS NOT NULL FROM payout_run")
-        await exclusions.decide_about_names(run, paul, outcome="none", pay=False)
-        await exclusions.decide_about_names(run, paul, outcome="close", pay=True)
+        await decide_names(run, outcome="none", pay=False)
+        await decide_names(run, outcome="close", pay=True)
         assert await file_of_run(run, 1) == first, "whose file has nobody left out"
         again = await file_of_run(run, 2)
         assert texts_at(again, "MsgId") == [pain001.message_of(files[1].id, 1)]
@@ -136,9 +138,12 @@ async def test_nobody_is_left_out_of_a_file_that_the_bank_has_paid_people_of() -
         await bank_day(bank)
         assert "settled" in (await states_of_payouts()).values()
         with pytest.raises(Conflict, match="paid people of this file already"):
-            await exclusions.decide_about_names(run, paul, outcome="none", pay=False)
+            await decide_names(run, outcome="none", pay=False)
         assert (await states_of_payouts())[7] == "open"
-        await exclusions.decide_about_names(run, paul, outcome="none", pay=True)
+        waiting = await find_waiting("payee_names")
+        assert waiting
+        await decide(waiting.id, await make_staff("Third"), approve=False)
+        await decide_names(run, outcome="none", pay=True)
 
 
 async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_than_a_batch_is_refused() -> None:
@@ -157,7 +162,7 @@ async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_t
         assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 1]
         nobody = Bank(OUR_IBAN, names={payees.iban_of(9): "RVNM"}).verify(await file_of_run(run, 5))
         await payouts.record_answer(run, nobody, paul)
-        await exclusions.decide_about_names(run, paul, outcome="none", pay=False)
+        await decide_names(run, outcome="none", pay=False)
         assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 0]
         with pytest.raises(NotFound):
             await file_of_run(run, 5)
@@ -207,6 +212,7 @@ async def test_who_is_left_out_of_a_large_run_is_by_a_job_and_nobody_once_the_ba
             await payouts.record_answer(run, bank.verify(file), paul)
         async with visiting(role="finance") as clerk:
             await press(clerk, path, "/names", outcome="none", decision="left_out")
+            await approve_waiting("payee_names")
             shown = words(await clerk.get(f"/en{path}"))
             assert "Files are being rewritten since" in shown
             assert (await clerk.get(f"/en{path}/download?file=1")).status_code == 409, "neither the one nor the other"
@@ -219,6 +225,7 @@ async def test_who_is_left_out_of_a_large_run_is_by_a_job_and_nobody_once_the_ba
             assert await payees.balance_of(2) // 10_000 == 5000, "it is theirs again"
 
             await press(clerk, path, "/names", outcome="close", decision="left_out")
+            await approve_waiting("payee_names")
             await payouts.record_answer(run, bank.submit(whole[1]), paul)
             await bank_day(bank)
             await match_payouts()
