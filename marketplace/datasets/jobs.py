@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from marketplace.core.scheduled import DAY, HOUR, MINUTE
 from marketplace.datasets.releases.build_requests import refresh_datasets
 from marketplace.datasets.releases.ingestion import ingest_new
+from marketplace.datasets.releases.publishing import lapse_builds
 from marketplace.datasets.retractions.actions import retract_erased
 
 if TYPE_CHECKING:
@@ -18,5 +19,6 @@ def jobs() -> Jobs:
     return {
         "ingest-events": (HOUR, ingest_new),
         "retract-erased": (DAY, retract_erased),
+        "lapse-builds": (HOUR, lapse_builds),
         "refresh-datasets": (10 * MINUTE, refresh_datasets),
     }

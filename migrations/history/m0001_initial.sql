@@ -801,6 +801,7 @@ CREATE TABLE "release" (
     "method_version" INTEGER NOT NULL DEFAULT 1,
     "expansion_micro" BIGINT,
     "started_at" TIMESTAMPTZ NOT NULL,
+    "last_consent_record" BIGINT NOT NULL DEFAULT 0,
     "sealed_at" TIMESTAMPTZ,
     "sealed_by" TEXT NOT NULL DEFAULT '',
     "epsilon_micro" BIGINT NOT NULL,
@@ -835,7 +836,7 @@ CREATE TABLE "release" (
     "refusal" TEXT,
     CONSTRAINT "one_release_a_period" UNIQUE ("dataset", "period_from", "period_to", "specification"),
     CONSTRAINT "period_is_not_empty" CHECK (period_from < period_to),
-    CONSTRAINT "known_state" CHECK (state IN ('spent', 'noised', 'assessed', 'sealed', 'refused', 'blocked')),
+    CONSTRAINT "known_state" CHECK (state IN ('spent', 'noised', 'assessed', 'sealed', 'refused', 'blocked', 'lapsed')),
     CONSTRAINT "sealed_says_who_drew" CHECK (sealed_at IS NULL OR sampler IN ('opendp', 'table')),
     CONSTRAINT "sealed_at_an_instant" CHECK ((state = 'sealed') = (sealed_at IS NOT NULL)),
     CONSTRAINT "published_people_are_not_negative" CHECK (published_people >= 0)

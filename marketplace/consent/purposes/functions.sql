@@ -26,6 +26,18 @@ END $$;
 CREATE OR REPLACE TRIGGER known_line_and_notice AFTER INSERT ON consent_record
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_words();
 
+-- What ends consents waits for a release that is being published, which looks for those that ended: no number of a record
+-- is given out before. Records do not wait for each other.
+CREATE OR REPLACE FUNCTION wait_for_publishing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('consent records', 0));
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER wait_for_publishing BEFORE INSERT ON consent_record
+    FOR EACH STATEMENT EXECUTE FUNCTION wait_for_publishing();
+CREATE OR REPLACE TRIGGER wait_for_publishing BEFORE INSERT ON notice
+    FOR EACH STATEMENT EXECUTE FUNCTION wait_for_publishing();
+
 CREATE INDEX IF NOT EXISTS consent_by_purpose ON consent_record (purpose, subscriber, at, id);
 -- Few consents are narrowed; builds and files of consents read only those.
 CREATE INDEX IF NOT EXISTS consent_narrowed ON consent_record (purpose, subscriber, at, id) WHERE covers IS NOT NULL;

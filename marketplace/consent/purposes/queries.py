@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from marketplace.core.words import Words
 
 SQL: Final = load_statements(__package__)
+RECORDS: Final = "consent records"
+"""The lock for which every new record on consent and every new notice waits."""
 
 
 class NarrowedRow(Struct, frozen=True):
@@ -107,6 +109,16 @@ class ReceiptRow(Struct, frozen=True):
 async def list_narrowed(purpose: str, instant: dt.datetime) -> list[NarrowedRow]:
     """Return each consent to `purpose` by `instant` that is narrowed, by subscriber."""
     return await fetch_rows(NarrowedRow, SQL["list_narrowed"], purpose, instant)
+
+
+async def get_last_record() -> int:
+    """Return the number of the last record on consent, 0 before the first; none is on its way under the lock RECORDS."""
+    return await fetch_scalar(int, "SELECT coalesce(max(id), 0) FROM consent_record") or 0
+
+
+async def list_ended_since(purpose: str, record: int) -> list[int]:
+    """Return the lines that withdrew from `purpose`, or changed what they allow, after a record; ascending."""
+    return await fetch_column(int, SQL["list_ended_since"], purpose, record)
 
 
 async def list_purposes() -> list[PurposeRow]:

@@ -70,6 +70,23 @@ SELECT subscriber
 FROM line_kind
 WHERE kind = 'child';
 
+-- name: list_ended_since
+-- The lines that withdrew from the purpose $1, or changed what their consent to it covers, in records after number $2.
+SELECT DISTINCT record.subscriber
+FROM consent_record AS record
+WHERE record.id > $2
+  AND record.purpose = $1
+  AND (NOT record.given OR record.covers IS DISTINCT FROM (
+      SELECT earlier.covers
+      FROM consent_record AS earlier
+      WHERE earlier.purpose = $1
+        AND earlier.subscriber = record.subscriber
+        AND (earlier.at, earlier.id) < (record.at, record.id)
+      ORDER BY earlier.at DESC, earlier.id DESC
+      LIMIT 1
+  ))
+ORDER BY record.subscriber;
+
 -- name: list_asked_anew
 -- The lines with an account whose consent to the purpose $1 ended at the instant $2, when a notice asked again.
 SELECT DISTINCT consent.subscriber

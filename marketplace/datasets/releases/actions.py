@@ -9,7 +9,7 @@ then publishes the stored bytes (`sealed`). Killed at any point, a second run of
   run counts and draws again with another key, under the same row. Its start is a new instant, so that later
   withdrawals are honoured, and it replaces the private files of the first;
 - after `noised`, the second run reads no event: it checks the stored bytes' SHA-256, assesses and publishes them;
-- after `sealed`, `refused` or `blocked`, it returns the release.
+- after `sealed`, `refused`, `blocked` or `lapsed`, it returns the release.
 
 A spend is charged to the dataset and to every year of its subscribers, in one transaction. Budget is never given back,
 even if nothing could be published, since that too reveals something about the data. Two builds of the same release at
@@ -31,14 +31,14 @@ from msgspec import Struct, structs
 from piccolo.columns.combination import WhereRaw
 
 from marketplace.consent.purposes.in_force import consent_in_force
-from marketplace.consent.purposes.queries import list_narrowed
+from marketplace.consent.purposes.queries import RECORDS, get_last_record, list_narrowed
 from marketplace.consent.purposes.tables import Notice, Purpose
 from marketplace.consent.switches.compiling import by_place_and_time, scopes_of, usable
 from marketplace.core import clock, object_store
 from marketplace.core.database import Values, fetch_column, fetch_row, fetch_scalar, select, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.freed_memory import release_freed_memory
-from marketplace.core.locks import exclusive
+from marketplace.core.locks import exclusive, lock
 from marketplace.core.progress import WAITING, no_progress
 from marketplace.core.settings import settings
 from marketplace.datasets.builds.aggregation import Aggregation, Outcome
@@ -112,7 +112,7 @@ async def build(
     progress: ReportProgress | None = None,
     allow: AllowSale | None = None,
 ) -> uuid.UUID:
-    """Build one private release of `dataset` over the half-open period and return it: sealed, refused or blocked.
+    """Build one private release of `dataset` over the half-open period and return it: sealed, refused, blocked or lapsed.
 
     `events` and `subscribers` are paths or bucket addresses; None means the event store and the last ingested table.
     The same build again returns the same release. The next `revision` is another release, with a note in both languages
@@ -130,7 +130,8 @@ async def build(
         raise Invalid("The period is not over yet.")
     async with exclusive(f"build {specification.digest}", on_wait=lambda: report(WAITING, 0.0)):
         row = await queries.find_build(specification)
-        if row is None or row.state == "spent":
+        is_new = row is None or row.state == "spent"
+        if is_new:
             if row is None:
                 await _check_revision(specification, note_fr, note_en)
             interrupted = row.id if row else None
@@ -146,7 +147,7 @@ async def build(
             row = await queries.find_build(specification)
             assert row
         if row.state == "assessed" and publish:
-            await publishing.seal(row, by="", report=report, allow=allow)
+            await publishing.seal(row, by="", report=report, allow=allow, waited=not is_new)
         report("done", 1.0)
     release_freed_memory()
     return row.id
@@ -241,9 +242,12 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
     """Commit the spend and the release's row together, or move an interrupted one's start; return the release."""
     s = spend.specification
     async with transaction():
+        await lock(RECORDS)
+        last_record = await get_last_record()
         if spend.interrupted is not None:
             is_interrupted = (Release.id == spend.interrupted) & (Release.state == "spent")
-            await Release.update({Release.started_at: started_at}).where(is_interrupted)
+            again: Values = {Release.started_at: started_at, Release.last_consent_record: last_record}
+            await Release.update(again).where(is_interrupted)
             return spend.interrupted
         for code in sorted({s.dataset, spend.variant_of or s.dataset}):  # in one order, for their locks
             if (
@@ -265,6 +269,7 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
                 period_to=s.period_to,
                 specification=s.digest,
                 started_at=started_at,
+                last_consent_record=last_record,
                 epsilon_micro=s.epsilon_micro,
                 delta_exponent=s.delta_exponent,
                 rho_nano=s.unit_rho_nano,

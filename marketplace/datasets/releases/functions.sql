@@ -39,7 +39,7 @@ RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
 $$;
 -- A release is built in steps, and immutable once it ends; its editions are immutable from the start.
 CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW
-    WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_change();
+    WHEN (OLD.state IN ('sealed', 'refused', 'blocked', 'lapsed')) EXECUTE FUNCTION refuse_change();
 
 -- Whether the clocks of two time zones were the same each week of the last year, or will be each week of the next one.
 CREATE OR REPLACE FUNCTION have_the_same_days(one text, other text) RETURNS boolean LANGUAGE sql STABLE AS $$

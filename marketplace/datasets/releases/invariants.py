@@ -74,7 +74,7 @@ RELEASES: Final = (
     Invariant(
         "a release that the gate let pass has a dossier that says so, and a blocked one has one that does not",
         """SELECT release.id AS release, state FROM release JOIN dossier ON dossier.release = release.id
-           WHERE passed <> (state IN ('assessed', 'sealed')) OR state NOT IN ('assessed', 'sealed', 'blocked')
+           WHERE passed = (state = 'blocked') OR state NOT IN ('assessed', 'sealed', 'blocked', 'lapsed')
            UNION ALL
            SELECT id, state FROM release WHERE state IN ('assessed', 'blocked')
            AND NOT EXISTS (SELECT FROM dossier WHERE dossier.release = release.id)""",

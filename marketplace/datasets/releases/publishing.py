@@ -3,6 +3,9 @@
 Releases are assessed one at a time, each once, against every release that is published or may be: of two that wait for
 a person, the later knows the earlier. Its dossier is signed and never changed.
 A release that passed may be published at once or by a person; one that failed is `blocked` for good, with its reasons.
+A build that waited is published with the consents of that day: after a week, or once somebody in it has withdrawn, it
+has `lapsed`. Withdrawals wait for the transaction that decides so. A build that is published in the run that counted it
+has the consents of its start, like everything it counted.
 Publishing is safe to repeat: the same bytes, the same editions, drawn with a key that is stored with the cells. A
 revocation is a new row. The release stays sealed and its sales stay valid, but nobody may buy or fetch it any more.
 """
@@ -15,17 +18,21 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
+from marketplace.consent.purposes.queries import RECORDS, list_asked_anew_since, list_ended_since
 from marketplace.core import clock, object_store
 from marketplace.core.database import Values, copy_in, execute, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.facts.actions import state_fact
-from marketplace.core.locks import exclusive
+from marketplace.core.locks import exclusive, lock
 from marketplace.core.progress import WAITING, no_progress
 from marketplace.core.settings import settings
 from marketplace.core.working_folders import working_folder
 from marketplace.datasets.builds import canary_counts
 from marketplace.datasets.builds.cells_file import read_file, spread, within, write_cells
-from marketplace.datasets.releases import dossier, queries
+from marketplace.datasets.builds.manifest_file import people_in
+from marketplace.datasets.releases import dossier, queries, rules
 from marketplace.datasets.releases.queries import SQL
 from marketplace.datasets.releases.tables import Dossier, Release, Revocation
 from marketplace.privacy import editions, finishing, noise
@@ -110,15 +117,20 @@ async def publish(
             return
         if row.state == "blocked":
             raise Conflict("The release gate blocked this release: {reasons}", reasons=row.refusal)
+        if row.state == "lapsed":
+            raise Conflict(str(row.refusal))
         if row.state != "assessed":
             raise Conflict("This release is not ready to be published.")
         await seal(row, by=by, report=report, allow=allow)
 
 
-async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: AllowSale | None = None) -> None:
+async def seal(
+    row: ReleaseRow, *, by: str, report: ReportProgress, allow: AllowSale | None = None, waited: bool = True
+) -> None:
     """Publish the stored cells, byte for byte, and the editions made of them, and seal the release.
 
-    allow: examines the resulting offers, in the transaction that seals; a release it refuses stays `assessed`.
+    allow: examines the resulting offers, in the transaction that seals; a release it refuses stays `assessed`. waited:
+    whether the build's consents may have ended since it read them; it lapses then, with a refusal.
     """
     release = row.id
     report("sealing", 0.97)
@@ -129,6 +141,11 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
         raise Conflict(
             "This release was made by another method than today's: build the period's next revision instead."
         )
+    if waited:
+        async with transaction():
+            why = await _lapse(row, dataset.purpose)
+        if why:
+            raise Conflict(why)
     made, key = list[dict[str, Any]](), await _editions_key(release)
     base = specification.law("people").half_width(_outside(specification, read_file(data)))
     scaled = max(1.0, row.error_people / max(base, 1))
@@ -144,17 +161,59 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
     await object_store.put(object_store.cells_key(release), data)
     report("recording the seal", 0.98)
     async with transaction():
-        now = max(clock.now(), row.started_at)
-        sealed: Values = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
-        is_assessed = (Release.id == release) & (Release.state == "assessed")
-        if not await Release.update(sealed).where(is_assessed).returning(Release.id):
-            return
-        if made:
-            await copy_in("edition", [*made[0]], [list(edition.values()) for edition in made])
-        if allow:
-            await allow(row.dataset, now)
-        dossier_sha256 = hashlib.sha256((await queries.get_dossier(release)).document).hexdigest()
-        await state_fact("release_sealed", release, _sealed_statement(row, made) | {"dossier_sha256": dossier_sha256})
+        why = await _lapse(row, dataset.purpose) if waited else None
+        if why is None:
+            await _record_seal(row, made, by, allow)
+    if why:
+        raise Conflict(why)
+
+
+async def _record_seal(row: ReleaseRow, made: list[dict[str, Any]], by: str, allow: AllowSale | None) -> None:
+    """Record that a release and its editions are published, in the caller's transaction."""
+    now = max(clock.now(), row.started_at)
+    sealed: Values = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
+    is_assessed = (Release.id == row.id) & (Release.state == "assessed")
+    if not await Release.update(sealed).where(is_assessed).returning(Release.id):
+        return
+    if made:
+        await copy_in("edition", [*made[0]], [list(edition.values()) for edition in made])
+    if allow:
+        await allow(row.dataset, now)
+    dossier_sha256 = hashlib.sha256((await queries.get_dossier(row.id)).document).hexdigest()
+    await state_fact("release_sealed", row.id, _sealed_statement(row, made) | {"dossier_sha256": dossier_sha256})
+
+
+async def _lapse(row: ReleaseRow, purpose: str) -> str | None:
+    """Let a build lapse that may not be published any more, in the caller's transaction, and return why; None: it may.
+
+    A withdrawal made now waits until the transaction ends, and an earlier one is seen.
+    """
+    await lock(RECORDS)
+    why = None
+    if clock.now() >= row.started_at + rules.PUBLISHED_WITHIN:
+        why = rules.TOO_LATE
+    elif purpose in await list_asked_anew_since(row.started_at) or await _has_withdrawn(row, purpose):
+        why = rules.WITHDRAWN
+    if why:
+        lapsed: Values = {Release.state: "lapsed", Release.refusal: why}
+        await Release.update(lapsed).where(Release.id == row.id, Release.state == "assessed")
+    return why
+
+
+async def _has_withdrawn(row: ReleaseRow, purpose: str) -> bool:
+    """Return whether somebody in a build's manifest ended or changed their consent since it read consents."""
+    ended = await list_ended_since(purpose, row.last_consent_record)
+    if not ended:
+        return False
+    manifest = read_file(await object_store.get(object_store.private_key(row.id, "manifest.parquet")))
+    return bool(np.isin(ended, people_in(manifest)[0]).any())
+
+
+async def lapse_builds() -> None:
+    """Let every build lapse that was not published within its week; a job."""
+    lapsed: Values = {Release.state: "lapsed", Release.refusal: rules.TOO_LATE}
+    is_unpublished = Release.state.is_in(["noised", "assessed"])
+    await Release.update(lapsed).where(is_unpublished, Release.started_at <= clock.now() - rules.PUBLISHED_WITHIN)
 
 
 def _sealed_statement(row: ReleaseRow, editions_made: Sequence[Mapping[str, Any]]) -> dict[str, str | int | list[str]]:

@@ -22,7 +22,7 @@ from marketplace.core.statements import load_statements
 from marketplace.datasets.builds.cells_file import read_file
 from marketplace.datasets.builds.manifest_file import people_in
 from marketplace.datasets.geography.queries import get_geography
-from marketplace.datasets.releases.rules import DatasetTerms, specify
+from marketplace.datasets.releases.rules import PUBLISHED_WITHIN, DatasetTerms, specify
 from marketplace.datasets.releases.tables import (
     Coverage,
     Dataset,
@@ -90,6 +90,7 @@ class ReleaseRow(Struct, frozen=True):
     method_version: int
     expansion_micro: int | None
     started_at: dt.datetime
+    last_consent_record: int
     sealed_at: dt.datetime | None
     sealed_by: str
     epsilon_micro: int
@@ -118,6 +119,21 @@ class ReleaseRow(Struct, frozen=True):
     manifest_sha256: str
     inputs: str
     refusal: str | None
+
+
+class UnpublishedRow(Struct, frozen=True):
+    """A build that waits to be published: its dataset, and when it began."""
+
+    id: uuid.UUID
+    purpose: str
+    title_fr: str
+    title_en: str
+    started_at: dt.datetime
+
+    @property
+    def lapses_at(self) -> dt.datetime:
+        """Return the instant from which it is not published any more."""
+        return self.started_at + PUBLISHED_WITHIN
 
 
 class NoticeRow(Struct, frozen=True):
@@ -400,6 +416,18 @@ async def find_weight(release: uuid.UUID, reference: int) -> int:
     """
     await _get_sealed(release)
     return await asyncio.to_thread(_look_up, object_store.private_key(release, "manifest.parquet"), reference)
+
+
+async def list_unpublished(reference: int, since: dt.datetime) -> dict[str, list[UnpublishedRow]]:
+    """Return the builds with a subscriber in them that wait to be published, by purpose, the latest first.
+
+    since: a build whose period ended before is another holder's.
+    """
+    found: dict[str, list[UnpublishedRow]] = {}
+    for row in await fetch_rows(UnpublishedRow, SQL["list_unpublished"], since):
+        if await asyncio.to_thread(_look_up, object_store.private_key(row.id, "manifest.parquet"), reference):
+            found.setdefault(row.purpose, []).append(row)
+    return found
 
 
 def _look_up(key: str, reference: int) -> int:

@@ -136,6 +136,16 @@ WHERE release.dataset = $1
 ORDER BY release.started_at DESC
 LIMIT 1;
 
+-- name: list_unpublished
+-- The builds that wait to be published, of periods that end after $1, the latest first.
+SELECT release.id, dataset.purpose, dataset.title_fr, dataset.title_en, release.started_at
+FROM release
+JOIN dataset ON dataset.code = release.dataset
+WHERE release.state IN ('noised', 'assessed')
+  AND release.period_to > $1
+ORDER BY release.started_at DESC
+LIMIT 20;
+
 -- name: claim_changes
 -- Deletes the records of at most $1 changed datasets, and returns the datasets.
 WITH claimed AS (

@@ -47,6 +47,12 @@ MOST_VARIANTS: Final = 3
 """In addition to the dataset itself: each spends from its budget, and from every subscriber's year."""
 LONGEST_WORDS: Final = {"title_fr": 200, "title_en": 200, "description_fr": 2000, "description_en": 2000, "area": 100}
 """A dataset's words → the most characters."""
+PUBLISHED_WITHIN: Final = dt.timedelta(days=7)
+"""How long a build may wait to be published, from the instant of its consents on."""
+TOO_LATE: Final = "Nobody published this build within a week, so it has lapsed. Build the period again."
+WITHDRAWN: Final = (
+    "Somebody in this build withdrew consent before it was published, so it has lapsed. Build the period again."
+)
 LONGEST_PERIOD: Final = dt.timedelta(days=3_660)
 
 

@@ -114,7 +114,7 @@ class Release(Table, db=DB, tablename="release"):
     """SHA-256 of everything that determines the answer apart from the data."""
     state = Text(default="spent")
     """spent (budget committed) → noised (cells stored privately) → assessed (passed the gate) → sealed; or → refused
-    (nothing to sell), or → blocked (failed the gate)."""
+    (nothing to sell), → blocked (failed the gate), or → lapsed (not published while its consents lasted)."""
     revision = Integer(default=1)
     """How often this period was requested, from 1."""
     note_fr = Text(default="")
@@ -127,6 +127,8 @@ class Release(Table, db=DB, tablename="release"):
     expansion_micro = BigInt(null=True, default=None)
     """The factor from a count to all lines of the area, in millionths; null if nobody consents."""
     started_at = Timestamptz()
+    last_consent_record = BigInt(default=0)
+    """The last record on consent before consents were read; a later withdrawal keeps the build from being published."""
     sealed_at = Timestamptz(null=True, default=None)
     sealed_by = Text(default="")
     """The person who published it; empty: the build itself."""
@@ -184,7 +186,7 @@ class Release(Table, db=DB, tablename="release"):
     refusal = Text(null=True, default=None)
     one_release_a_period = Unique([dataset, period_from, period_to, specification])
     period_is_not_empty = Check("period_from < period_to")
-    known_state = Check("state IN ('spent', 'noised', 'assessed', 'sealed', 'refused', 'blocked')")
+    known_state = Check("state IN ('spent', 'noised', 'assessed', 'sealed', 'refused', 'blocked', 'lapsed')")
     sealed_says_who_drew = Check("sealed_at IS NULL OR sampler IN ('opendp', 'table')")
     sealed_at_an_instant = Check("(state = 'sealed') = (sealed_at IS NOT NULL)")
     published_people_are_not_negative = Check("published_people >= 0")

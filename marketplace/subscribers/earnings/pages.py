@@ -30,7 +30,9 @@ from marketplace.core.settings import settings
 from marketplace.core.signing import public_key
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import PageNumber, download, page, see, url
+from marketplace.datasets.releases.queries import list_unpublished
 from marketplace.people.identity.guards import ActorRequest, expect, subscriber
+from marketplace.subscribers.earnings.promises import held_since
 from marketplace.subscribers.earnings.queries import get_share, list_first_without
 
 
@@ -69,6 +71,7 @@ async def consents(request: ActorRequest, page_number: PageNumber = 1) -> Templa
         "earnings/consent.html",
         purposes=await list_choices(line),
         first_without=await list_first_without(line, clock.now()),
+        unpublished=await list_unpublished(line, await held_since(line)),
         receipts=await list_receipts(line, page_number),
         kind=KINDS.get(await get_kind(line) or ""),
         asks_not_to=asks_not_to(request),

@@ -22,9 +22,11 @@ from marketplace.core.errors import Invalid, NotFound, Refusal
 from marketplace.core.web import maps
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import PageNumber, again, page, see
+from marketplace.datasets.releases.queries import list_unpublished
 from marketplace.people.identity.guards import ActorRequest, expect, session_of, subscriber
 from marketplace.privacy.geography import H3
 from marketplace.subscribers.earnings.pages import line_of
+from marketplace.subscribers.earnings.promises import held_since
 from marketplace.subscribers.earnings.queries import list_first_without
 from marketplace.subscribers.my_data import actions, app_pages, queries, switch_forms
 from marketplace.subscribers.my_data.rules import scope_of_form
@@ -78,6 +80,7 @@ async def _about(line: int, number: int = 1) -> dict[str, Any]:
         "pause": await find_pause(line),
         "uses": await queries.list_uses(line, number),
         "first_without": await list_first_without(line, clock.now()),
+        "unpublished": await list_unpublished(line, await held_since(line)),
         "sectors": SECTORS,
         "kind": KINDS.get(await get_kind(line) or ""),
         "error": "",
