@@ -60,7 +60,6 @@ class DemoDataset(Struct, frozen=True):
     description_en: str
     max_cells: int
     budget: int
-    half_life_days: int
     sheet: str
     town: Town = LYON
     grain: Literal["day", "hour"] = "day"
@@ -104,7 +103,7 @@ DATASETS: Final = (
         "Presence by district and day — Lyon",
         "Combien de personnes distinctes sont vues dans chaque quartier de Lyon, chaque jour, par tranche d’âge.",
         "How many distinct people are seen in each district of Lyon, each day, by age band.",
-        *(14, 52, 60, PRESENCE_DAY),
+        *(14, 52, PRESENCE_DAY),
     ),
     DemoDataset(
         BY_HOUR,
@@ -112,7 +111,7 @@ DATASETS: Final = (
         "Presence by district and hour — Lyon",
         "Le pouls de Lyon : combien de personnes distinctes sont vues dans chaque quartier, heure par heure.",
         "The pulse of Lyon: how many distinct people are seen in each district, hour by hour.",
-        *(6, 104, 21, PRESENCE_HOUR),
+        *(6, 104, PRESENCE_HOUR),
         grain="hour",
     ),
     DemoDataset(
@@ -121,7 +120,7 @@ DATASETS: Final = (
         "Presence by district, one day a month — Lyon",
         "Combien de personnes distinctes du panel sont vues dans chaque quartier de Lyon, un jour par mois.",
         "How many distinct people of the panel are seen in each district of Lyon, on one day a month.",
-        *(2, 96, 60, PANEL),
+        *(2, 96, PANEL),
         use="panel",
         epsilon=1,
     ),
@@ -131,7 +130,7 @@ DATASETS: Final = (
         "Presence by arrondissement — Lyon and Villeurbanne",
         "Combien de personnes distinctes sont vues chaque jour dans chaque arrondissement de Lyon et à Villeurbanne.",
         "How many distinct people are seen each day in each arrondissement of Lyon, and in Villeurbanne.",
-        *(10, 52, 60, DISTRICT_DAY),
+        *(10, 52, DISTRICT_DAY),
         is_by_district=True,
     ),
     DemoDataset(
@@ -140,7 +139,7 @@ DATASETS: Final = (
         "Flows between arrondissements — Lyon and Villeurbanne",
         "Combien de personnes passent d’un arrondissement à un autre chaque jour : qui travaille, sort ou habite où.",
         "How many people go from one arrondissement to another each day: who works, goes out or lives where.",
-        *(7, 52, 60, FLOWS_DAY),
+        *(7, 52, FLOWS_DAY),
         product="flows",
         is_by_district=True,
     ),
@@ -150,7 +149,7 @@ DATASETS: Final = (
         "Nights spent by arrondissement — Lyon and Villeurbanne",
         "Combien de personnes passent la nuit dans chaque arrondissement : habitants et visiteurs, chaque nuit.",
         "How many people spend the night in each arrondissement: residents and visitors, every night.",
-        *(7, 52, 90, STAYS),
+        *(7, 52, STAYS),
         product="stays",
         max_events=1,
         is_by_district=True,
@@ -161,7 +160,7 @@ DATASETS: Final = (
         "Presence by district and day — Grenoble",
         "Combien de personnes distinctes sont vues dans chaque quartier de Grenoble, chaque jour, par tranche d’âge.",
         "How many distinct people are seen in each district of Grenoble, each day, by age band.",
-        *(14, 52, 60, PRESENCE_DAY),
+        *(14, 52, PRESENCE_DAY),
         town=GRENOBLE,
     ),
     DemoDataset(
@@ -170,7 +169,7 @@ DATASETS: Final = (
         "Presence by district and hour — Grenoble",
         "Le rythme de Grenoble : combien de personnes distinctes sont vues dans chaque quartier, heure par heure.",
         "The rhythm of Grenoble: how many distinct people are seen in each district, hour by hour.",
-        *(6, 104, 21, PRESENCE_HOUR),
+        *(6, 104, PRESENCE_HOUR),
         town=GRENOBLE,
         grain="hour",
     ),
@@ -198,7 +197,6 @@ def terms_of(dataset: DemoDataset) -> DatasetTerms:
         max_events=dataset.max_events,
         epsilon_micro=dataset.epsilon * MICRO,
         budget_micro=dataset.budget * MICRO,
-        half_life_days=dataset.half_life_days,
         time_zone=TIME_ZONE,
     )
 

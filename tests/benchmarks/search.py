@@ -113,7 +113,6 @@ class Made(NamedTuple):
     product: str
     epsilon_micro: int
     budget_micro: int
-    half_life_days: int
     cadence: str
     created_at: dt.datetime
 

@@ -104,7 +104,6 @@ async def list_small_city(folder: Path) -> uuid.UUID:
         max_events=3,
         epsilon_micro=2_000_000,
         budget_micro=10_000_000,
-        half_life_days=60,
     )
     await datasets.define(terms)
     line = "Vous citez Partage ; vous ne cherchez à reconnaître personne."

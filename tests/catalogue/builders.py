@@ -71,14 +71,19 @@ async def open_catalogue(*codes: str, **declared: Any) -> None:
             "max_events": 2,
             "epsilon_micro": 2_000_000,
             "budget_micro": 600_000_000,
-            "half_life_days": 30,
         }
         await datasets.define(DatasetTerms(code=code, purpose=PURPOSE, **stated | declared))
         await put_on_sale(code, terms=TERMS, worth_minor=240_000, least_minor=15_000)
 
 
 async def put_on_sale(
-    dataset: str, *, terms: str = TERMS, worth_minor: int = 240_000, least_minor: int = 15_000, weight: int = 100
+    dataset: str,
+    *,
+    terms: str = TERMS,
+    worth_minor: int = 240_000,
+    least_minor: int = 15_000,
+    weight: int = 100,
+    half_life_days: int = 30,
 ) -> str:
     """Offer a dataset on a sheet of its own, or state that one again, and return the sheet's code.
 
@@ -102,7 +107,7 @@ async def put_on_sale(
         titles=(declared.title_fr, declared.title_en),
         currency="EUR",
     )
-    document = await sheet_document(dataset, worth_minor=worth_minor, weight=weight)
+    document = await sheet_document(dataset, worth_minor=worth_minor, weight=weight, half_life_days=half_life_days)
     await sheets.state_version(sheet, document, steward, version=uuid.uuid4())
     await actions.list_offer(dataset, terms=terms, sheet=sheet)
     return sheet
@@ -125,7 +130,7 @@ async def charge_between(least_minor: int, most_minor: int) -> None:
     await sheets.state_law(law, Actor(name="Samir", role="steward"), law_id=uuid.uuid4())
 
 
-async def sheet_document(dataset: str, *, worth_minor: int, weight: int = 100) -> Document:
+async def sheet_document(dataset: str, *, worth_minor: int, weight: int = 100, half_life_days: int = 30) -> Document:
     """Return a sheet of a dataset's zones, all alike, whose figures of a week are worth so much."""
     declared, zones = await queries.get_dataset(dataset), await queries.key_zones(dataset)
     geography = await get_geography(declared.zone_table)
@@ -139,7 +144,7 @@ async def sheet_document(dataset: str, *, worth_minor: int, weight: int = 100) -
         zones={zone: (weight, 1_000, area_of(zone, geography), "all") for zone in zones},
         segments={segment: (1, 1_000_000 // len(segments)) for segment in segments},
         worth_micro=max(worth_minor * 1_000_000 // (points * steps), 1),
-        half_life_hours=declared.half_life_days * 24,
+        half_life_hours=half_life_days * 24,
         rights={"internal": 6_000, "publish": 8_000, "resell": 10_000},
         purposes=dict.fromkeys(PURPOSES, 4_000),
     )

@@ -113,7 +113,6 @@ def terms(**other: Any) -> DatasetTerms:
         "max_events": 2,
         "epsilon_micro": 2_000_000,
         "budget_micro": 6_000_000,
-        "half_life_days": 30,
     }
     return DatasetTerms(**stated | other)
 

@@ -58,7 +58,6 @@ async def publish_city(
         zones=list(city.zones),
         epsilon_micro=2_000_000,
         budget_micro=2_000_000,
-        half_life_days=30,
         **bounds,
     )
     await actions.define(terms)

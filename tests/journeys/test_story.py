@@ -93,7 +93,6 @@ async def prepare_story(city: StoryCity) -> None:
         max_events=3,
         epsilon_micro=2_000_000,
         budget_micro=10_000_000,
-        half_life_days=60,
     )
     await datasets.define(terms)
     await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")

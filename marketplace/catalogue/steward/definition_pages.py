@@ -64,7 +64,6 @@ class DatasetForm(Struct):
     max_events: str
     epsilon: str
     budget: str
-    half_life_days: str
     zone_table: str = ""
     time_zone: str = "UTC"
     product: str = DEFAULT_PRODUCT
@@ -119,7 +118,6 @@ def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
         max_events=whole(data.max_events, "max_events", digits=LARGEST_DIGITS),
         epsilon_micro=_micro(data.epsilon, "epsilon"),
         budget_micro=_micro(data.budget, "budget"),
-        half_life_days=whole(data.half_life_days, "half_life_days", digits=LARGEST_DIGITS),
         unit=data.unit,
         mechanism=data.mechanism,
         delta_exponent=whole(data.delta_exponent, "delta_exponent"),

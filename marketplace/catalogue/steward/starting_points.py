@@ -37,7 +37,6 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             max_events="3",
             epsilon="2",
             budget="52",
-            half_life_days="60",
         ),
         "presence-hour": _point(
             Words("Presence by hour"),
@@ -47,7 +46,6 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             max_events="3",
             epsilon="2",
             budget="104",
-            half_life_days="21",
         ),
         "nights": _point(
             Words("Nights spent"),
@@ -57,7 +55,6 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             max_events="1",
             epsilon="2",
             budget="52",
-            half_life_days="90",
         ),
         "flows-day": _point(
             Words("Flows between zones, by day"),
@@ -67,7 +64,6 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             max_events="3",
             epsilon="2",
             budget="52",
-            half_life_days="60",
         ),
     }
 )
@@ -99,7 +95,6 @@ def copied(row: DatasetRow) -> dict[str, str]:
         "parent_resolution": str(row.parent_resolution),
         "epsilon": f"{row.epsilon_micro / MICRO:g}",
         "budget": f"{row.budget_micro / MICRO:g}",
-        "half_life_days": str(row.half_life_days),
         "editions": ", ".join(map(str, row.edition_multiples)),
         "sectors": ", ".join(row.sectors),
     }

@@ -41,33 +41,6 @@ $$;
 CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW
     WHEN (OLD.state IN ('sealed', 'refused', 'blocked', 'lapsed')) EXECUTE FUNCTION refuse_change();
 
--- Whether the clocks of two time zones were the same each week of the last year, or will be each week of the next one.
-CREATE OR REPLACE FUNCTION have_the_same_days(one text, other text) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
-        SELECT FROM (VALUES (-1), (1)) AS way (on_or_back)
-        WHERE NOT EXISTS (
-            SELECT FROM generate_series(0, 52) AS weeks
-            CROSS JOIN LATERAL (SELECT now() + on_or_back * weeks * interval '7 days' AS at) AS instant
-            WHERE at AT TIME ZONE one <> at AT TIME ZONE other
-        )
-    )
-$$;
-
--- The datasets, itself included, with the same counts by the same zones, times and segments: their cells compare.
--- segmented: the products whose cells have their own segments, and not the dataset's age bands.
-CREATE OR REPLACE FUNCTION comparable_datasets(dataset text, segmented text[]) RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT other.code
-    FROM dataset AS mine
-    JOIN dataset AS other
-        ON other.product = mine.product
-        AND other.grain = mine.grain
-        AND (mine.product = ANY ($2) OR other.age_bands @> mine.age_bands AND other.age_bands <@ mine.age_bands)
-        AND other.h3_resolution = mine.h3_resolution
-        AND other.zone_table IS NOT DISTINCT FROM mine.zone_table
-        AND (mine.grain = 'hour' OR other.time_zone = mine.time_zone OR have_the_same_days(other.time_zone, mine.time_zone))
-    WHERE mine.code = $1
-$$;
-
 CREATE INDEX IF NOT EXISTS release_by_dataset ON release (dataset, period_to DESC);
 CREATE INDEX IF NOT EXISTS contributor_term_in_force ON contributor_term (dataset, starts_at);
 CREATE INDEX IF NOT EXISTS contributor_term_by_end ON contributor_term (ends_at);

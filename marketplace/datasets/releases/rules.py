@@ -77,7 +77,6 @@ class DatasetTerms(Struct, frozen=True):
     max_events: int
     epsilon_micro: int
     budget_micro: int
-    half_life_days: int
     unit: str = "release"
     mechanism: str = "laplace"
     delta_exponent: int = 0
@@ -118,9 +117,9 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
     if not terms.zones or not bands or len(set(bands)) < len(bands) or not all(bands):
         raise Invalid("A dataset declares its zones, and its age bands once each.")
     key_zones(terms.zones, terms.h3_resolution, geography)
-    bounds = (terms.max_cells, terms.max_events, terms.half_life_days)
+    bounds = (terms.max_cells, terms.max_events)
     if max(bounds) > LARGEST_BOUND:
-        raise Invalid("Bounds and half-life are a million at most.")
+        raise Invalid("Bounds are a million at most.")
     if min(*bounds, terms.epsilon_micro) < 1 or terms.epsilon_micro > terms.budget_micro:
         raise Invalid("Bounds, half-life and epsilon must be positive, and the budget must hold one release at least.")
     if min(EPSILON_PERCENT.values()) * terms.epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)

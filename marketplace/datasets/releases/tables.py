@@ -72,7 +72,6 @@ class Dataset(Table, db=DB, tablename="dataset"):
     """Spent by one release on one unit, in millionths."""
     budget_micro = BigInt()
     spent_micro = BigInt(default=0)
-    half_life_days = Integer()
     time_zone = Text(default="UTC")
     """The IANA name of the zones' one time zone, for hours, days, nights and periods."""
     cadence = Text(default="")
@@ -87,7 +86,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     known_grain = Check("grain IN ('hour', 'day', 'week')")
     h3_has_sixteen_resolutions = Check("h3_resolution BETWEEN 0 AND 15")
-    bounds_are_positive = Check("max_cells > 0 AND max_events > 0 AND half_life_days > 0")
+    bounds_are_positive = Check("max_cells > 0 AND max_events > 0")
     epsilon_is_positive = Check("epsilon_micro > 0")
     known_cadence = Check("cadence IN ('', 'day', 'week', 'month')")
     never_overspends = Check("spent_micro BETWEEN 0 AND budget_micro")

@@ -22,8 +22,8 @@ NAMES = ("lyon", "lille", "paris", "presence", "quartiers", "nuits", "gares", "b
 NOW = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
 DATASETS = """
     INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands, h3_resolution,
-        grain, max_cells, max_events, product, epsilon_micro, budget_micro, half_life_days, cadence, created_at)
-    SELECT 'set-' || number, 'x.y', 'x', 'x', 'x', 'x', 'x', '{}', '{}', 8, 'day', 3, 2, 'presence', 1, 1000, 30, '', now()
+        grain, max_cells, max_events, product, epsilon_micro, budget_micro, cadence, created_at)
+    SELECT 'set-' || number, 'x.y', 'x', 'x', 'x', 'x', 'x', '{}', '{}', 8, 'day', 3, 2, 'presence', 1, 1000, '', now()
     FROM generate_series(1, $1::integer) AS number"""
 PURPOSE = "INSERT INTO purpose (code, category, use, title_fr, title_en) VALUES ('x.y', 'x', 'y', 'x', 'x')"
 

@@ -43,7 +43,6 @@ DATASET: dict[str, Any] = {
     "max_events": "3",
     "epsilon": "1",
     "budget": "10",
-    "half_life_days": "30",
     "time_zone": "Europe/Paris",
 }
 
@@ -149,7 +148,7 @@ async def test_an_odd_notice_is_refused_before_its_preview_and_at_its_field(fiel
         ("h3_resolution", "", "whole number"),
         ("h3_resolution", "8,5", "whole number"),
         ("max_cells", "-1", "whole number"),
-        ("half_life_days", "9" * 30, "whole number"),
+        ("max_events", "9" * 30, "whole number"),
         ("max_events", "1000001", "a million at most"),
         ("epsilon", "50%", "number above zero"),
         ("budget", "NaN", "number above zero"),

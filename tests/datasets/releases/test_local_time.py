@@ -157,7 +157,6 @@ async def test_a_steward_declares_a_time_zone_and_asks_for_local_days() -> None:
         "max_events": "2",
         "epsilon": "1",
         "budget": "20",
-        "half_life_days": "30",
         "product": "stays",
         "time_zone": PARIS,
     }

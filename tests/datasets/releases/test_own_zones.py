@@ -468,7 +468,6 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
             "max_events": "2",
             "epsilon": "2",
             "budget": "6",
-            "half_life_days": "30",
             "parent_resolution": "1",
             "max_zones": "0",
         }

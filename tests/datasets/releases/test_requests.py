@@ -175,7 +175,6 @@ async def test_a_steward_goes_from_definition_to_revocation(tmp_path: Path) -> N
         "max_events": "2",
         "epsilon": "2",
         "budget": "6,5",
-        "half_life_days": "30",
         "editions": "4, 16",
         "parent_resolution": "0",
         "max_zones": "0",

@@ -46,9 +46,9 @@ async def write_shop() -> None:
     )
     await execute(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, h3_resolution,
-                                grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro, half_life_days,
+                                grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro,
                                 created_at)
-           VALUES ('city', 'a.b', 'Ville', 'City', 'x', 'x', 'x', 5, 'day', 5, 1, 1000000, 9000000, 1000000, 30, $1)""",
+           VALUES ('city', 'a.b', 'Ville', 'City', 'x', 'x', 'x', 5, 'day', 5, 1, 1000000, 9000000, 1000000, $1)""",
         now,
     )
     await execute(

@@ -25,9 +25,9 @@ from tests.catalogue.builders import (
     list_offer,
     open_parts,
     promise_contributors,
+    put_on_sale,
     sheet_document,
 )
-from tests.support.owner import as_owner
 from tests.support.waiting import until_blocked
 
 CLOSES = 10
@@ -85,8 +85,7 @@ async def test_a_promise_to_contributors_moves_no_reserve() -> None:
 async def test_a_reserve_counts_age_in_full_hours_as_prices_do(announced_at: int, closes_at: int) -> None:
     """Data of a half-life of a day are three in a hundred cheaper an hour later."""
     await open_parts()
-    await as_owner("UPDATE dataset SET half_life_days = 1")
-    await list_offer("city", 1_000_000)
+    await put_on_sale("city", worth_minor=1_000_000, least_minor=1, half_life_days=1)
     hour = clock.now().replace(minute=0, second=0, microsecond=0) + DAY
     with clock.started_at(hour + announced_at * MINUTE):
         now, listing = clock.now(), await get_listing("city")

@@ -117,9 +117,9 @@ async def make_offer(
     await execute(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands,
                                 h3_resolution, grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro,
-                                half_life_days, created_at)
+                                created_at)
            VALUES ($1, 'presence.statistics', 'Présence à New York', 'Presence in New York', 'd', 'd', 'New York', $3, $4,
-                   7, 'hour', 8, 4, 1000000, 100000000, $2, 90, now())""",
+                   7, 'hour', 8, 4, 1000000, 100000000, $2, now())""",
         code,
         releases * 1_000_000,
         list(ZONES),

@@ -105,7 +105,7 @@ async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: A
     del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     await open_shop(rows=1_000, period=(end - 14 * WEEK, end - 13 * WEEK))
-    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = 300")
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
     partner = await make_buyer()
     await save_card(partner)
     await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
@@ -127,8 +127,8 @@ async def test_on_the_eve_of_a_release_only_the_sheet_is_locked_and_never_its_ag
     del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     await open_shop(period=(end - WEEK, end))
-    await execute(f"UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = {half_life_days}")
-    await put_on_sale("lyon")
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
+    await put_on_sale("lyon", half_life_days=half_life_days)
     partner = await make_buyer()
     await save_card(partner)
     with clock.shifted(WEEK - DAY):
@@ -137,7 +137,7 @@ async def test_on_the_eve_of_a_release_only_the_sheet_is_locked_and_never_its_ag
     with clock.shifted(WEEK):
         await seal_release(period=(end, end + WEEK))
         posted = max(await amounts_of("lyon"))
-        await put_on_sale("lyon", worth_minor=worth * 240_000)
+        await put_on_sale("lyon", worth_minor=worth * 240_000, half_life_days=half_life_days)
         assert await deliver() == 1
     paid = await fetch_value("SELECT net_minor FROM purchase_order")
     assert paid == posted > old

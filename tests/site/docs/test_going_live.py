@@ -246,7 +246,6 @@ async def define_and_offer_on_install() -> None:
         max_events=3,
         epsilon_micro=2_000_000,
         budget_micro=10_000_000,
-        half_life_days=60,
     )
     await datasets.define(terms)
     await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")

@@ -78,7 +78,6 @@ async def write_lines(people: Iterable[int] = range(1, 6), *, unclaimed: Contain
         max_events=2,
         epsilon_micro=1_000_000,
         budget_micro=900_000_000,
-        half_life_days=30,
         created_at=now - 12 * MONTH,
     ).save()
     await Partner(
