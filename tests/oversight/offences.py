@@ -166,7 +166,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     ),
     "a payment is over what its order owes": "UPDATE payment SET amount_minor = amount_minor + 1 WHERE state = 'paid'",
     "an order buys its own quote": "UPDATE quote SET amount_minor = amount_minor + 1",
-    "a licence and its entitlement are those of their order": "UPDATE licence SET net_minor = net_minor + 1",
+    "a licence and its entitlement are those of their order": "UPDATE licence SET posted_minor = posted_minor + 1, net_minor = net_minor + 1",
     "an order says what went back of it, and its licence what of that was before VAT": (
         "UPDATE order_return SET net_minor = net_minor - 1, total_minor = total_minor - 1"
     ),
@@ -321,9 +321,9 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         CLAIMED.format(outcome="''", ended="NULL"),
         "UPDATE licence SET claimed_at = now(), contested_at = now() WHERE id = '{held}'",
     ),
-    "a private price is its partner's, while it is offered, not under the least charge, and moves no public price": (
-        """WITH made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, made_by, made_at, ends_at)
-                         SELECT gen_random_uuid(), quote.partner, dataset, 9000, 'x', now() - interval '1 day', now() + interval '1 day'
+    "a private price is its partner's, while it is offered, not under the least charge, and moves no public price and no share": (
+        """WITH made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, operator_basis_points, made_by, made_at, ends_at)
+                         SELECT gen_random_uuid(), quote.partner, dataset, 9000, 3500, 'x', now() - interval '1 day', now() + interval '1 day'
                          FROM quote JOIN release ON release.id = quote.release LIMIT 1 RETURNING id)
            INSERT INTO private_quote (quote, private_offer) SELECT quote.id, made.id FROM made, quote LIMIT 1""",
         """WITH stated AS (SELECT jsonb_build_object('private_basis_points', 9000, 'price',
@@ -332,8 +332,17 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
                            FROM stated
                            WHERE quote.id = (SELECT id FROM quote EXCEPT SELECT quote FROM posted_sale LIMIT 1)
                            RETURNING quote.id, partner, release, quoted_at),
-                made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, made_by, made_at, ends_at)
-                         SELECT gen_random_uuid(), partner, dataset, 9000, 'x', quoted_at, quoted_at + interval '1 day'
+                made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, operator_basis_points, made_by, made_at, ends_at)
+                         SELECT gen_random_uuid(), partner, dataset, 9000, 3500, 'x', quoted_at, quoted_at + interval '1 day'
+                         FROM signed JOIN release ON release.id = signed.release RETURNING id)
+           INSERT INTO private_quote (quote, private_offer) SELECT signed.id, made.id FROM signed, made""",
+        """WITH signed AS (UPDATE quote SET document = convert_to(
+                               '{"private_basis_points": 9000, "price": {"amount_minor": 1, "law": {"least_minor": 0}}}', 'UTF8')
+                           WHERE id = (SELECT quote FROM purchase_order
+                                       JOIN licence ON licence.purchase_order = purchase_order.id LIMIT 1)
+                           RETURNING id, partner, release, quoted_at),
+                made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, operator_basis_points, made_by, made_at, ends_at)
+                         SELECT gen_random_uuid(), partner, dataset, 9000, 3500, 'x', quoted_at, quoted_at + interval '1 day'
                          FROM signed JOIN release ON release.id = signed.release RETURNING id)
            INSERT INTO private_quote (quote, private_offer) SELECT signed.id, made.id FROM signed, made""",
     ),

@@ -45,8 +45,8 @@ WHERE private_offer.id = $1;
 
 -- name: list_misused
 -- Quotes under private offers that are another partner's, of another dataset, signed when it was not open, for another
--- part of the price or length of licence, or less than the least charge of their document; and such sales that demand
--- learnt from.
+-- part of the price or length of licence, or less than the least charge of their document; such sales that demand
+-- learnt from, and such licences whose people share another price than the posted one.
 SELECT private_quote.quote, private_quote.private_offer
 FROM private_quote
 JOIN private_offer ON private_offer.id = private_quote.private_offer
@@ -59,4 +59,10 @@ WHERE (quote.partner, release.dataset) <> (private_offer.partner, private_offer.
    OR (stated ->> 'private_basis_points')::integer IS DISTINCT FROM private_offer.basis_points
    OR (private_offer.months <> '{}' AND quote.months <> ALL(private_offer.months))
    OR quote.amount_minor < (stated #>> '{price,law,least_minor}')::bigint
-   OR EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = private_quote.quote);
+   OR EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = private_quote.quote)
+   OR EXISTS (
+       SELECT FROM purchase_order
+       JOIN licence ON licence.purchase_order = purchase_order.id
+       WHERE purchase_order.quote = private_quote.quote
+         AND licence.posted_minor IS DISTINCT FROM (stated #>> '{price,amount_minor}')::bigint
+   );
