@@ -106,6 +106,7 @@ async def _examine(*, is_embedded: bool) -> list[Check]:
             found += await _check_role()
         found += await _check_keys()
         found += await _check_erasures()
+        found += await _check_trail()
         return found + await _check_log()
     except (UndefinedTableError, UndefinedColumnError):
         return found  # without a schema nothing more can be checked, and the check of migrations says so
@@ -156,6 +157,24 @@ async def _check_erasures() -> list[Check]:
             Check("erasures", getattr(refusal, "cause", str(refusal)), "compare PARTAGE_ERASURES, and who may read it")
         ]
     return [Check("erasures")]
+
+
+async def _check_trail() -> list[Check]:
+    """Compare the audit trail with its copy, in the environment of `jobs`, which writes it."""
+    from marketplace.core.errors import Refusal
+    from marketplace.core.settings import DEMO_BID_KEY, settings
+    from marketplace.people.audit_trail.copying import compare_copy
+    from marketplace.site.health.checks import Check
+
+    if settings().bid_key == DEMO_BID_KEY:
+        return []
+    try:
+        await compare_copy()
+    except Refusal as refusal:
+        return [
+            Check("audit trail", str(refusal), "see the manual: when the database restored or its owner is not trusted")
+        ]
+    return [Check("audit trail")]
 
 
 async def _check_log() -> list[Check]:

@@ -40,6 +40,8 @@ EDITIONS_KEY = "editions.key"
 RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=30)}
 """A store that is unreachable for longer is reported as a failure; the library's own three minutes look like a hang."""
 ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": dt.timedelta(seconds=30)}
+TRAIL_COPY = f"{PRIVATE}trail/"
+"""Where the audit trail is copied to, unless a place apart is named: no backup has it, for it is held against the database."""
 NO_OBJECT = f"{PRIVATE}health/none"
 """The key requested to see whether a store answers: its absence is an answer."""
 NO_BUCKET = "NoSuchBucket"

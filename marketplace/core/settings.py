@@ -215,7 +215,7 @@ class Settings:
     trail_copy: str = _setting(
         "PARTAGE_TRAIL_COPY",
         "",
-        "folder or bucket (s3://…), apart and best write-once, that `jobs` copies the audit trail to as it grows; empty: nowhere",
+        "folder or bucket (s3://…), apart and best write-once, that `jobs` copies the audit trail to as it grows; empty: the object store",
         roles=(JOBS,),
     )
     one_click: bool = _setting(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from marketplace.core.scheduled import DAY, HOUR, MINUTE
 from marketplace.people.audit_trail.chain import link_actions
-from marketplace.people.audit_trail.copying import copy_trail
+from marketplace.people.audit_trail.copying import compare_copy, copy_trail
 from marketplace.people.audit_trail.guards import note_lost_requests
 from marketplace.people.identity.names import reseal_names
 from marketplace.people.identity.vat_checks import confirm_pending_vat
@@ -25,6 +25,7 @@ def jobs() -> Jobs:
         "note-lost-requests": (10 * MINUTE, note_lost_requests),
         "link-trail": (10, link_actions),
         "copy-trail": (MINUTE, copy_trail),
+        "compare-trail": (HOUR, compare_copy),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "change-addresses": (HOUR, make_agreed_changes),
     }

@@ -408,6 +408,15 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         """INSERT INTO log_entry (number, kind, subject, content)
            SELECT coalesce(max(number), 0) + 2, 'receipts', 'x', 'x' FROM log_entry"""
     ),
+    "a line of the audit trail is still what the public log was given": (
+        """WITH tree AS (
+               INSERT INTO day_tree (kind, day, key, crown)
+               VALUES ('audit_trail', '2020-01-01', decode(repeat('00', 32), 'hex'), decode(repeat('00', 8192), 'hex'))
+               RETURNING id
+           )
+           INSERT INTO day_item (tree, kind, source, place, digest)
+           SELECT id, 'audit_trail', '9', 0, decode(repeat('00', 32), 'hex') FROM tree"""
+    ),
     "every day's tree has its entry in the log": (
         """INSERT INTO day_tree (kind, day, key, crown)
            VALUES ('receipts', '2020-01-01', decode(repeat('00', 32), 'hex'), decode(repeat('00', 8192), 'hex'))"""

@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from marketplace.core import signing
 from marketplace.core.errors import Conflict, Invalid, existing
+from marketplace.core.object_store import TRAIL_COPY
 from marketplace.core.working_folders import working_folder
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def write(
 
 
 def list_objects(objects: ObjectStore) -> list[str]:
-    """Return the names of all objects, in order."""
-    return sorted(str(found["path"]) for batch in obstore.list(objects) for found in batch)
+    """Return the names of all objects, in order, apart from the copy of the audit trail, which a restore begins anew."""
+    names = (str(found["path"]) for batch in obstore.list(objects) for found in batch)
+    return sorted(name for name in names if not name.startswith(TRAIL_COPY))
 
 
 def _pieces_at(objects: ObjectStore, name: str, size: int) -> Iterator[memoryview]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.core.statements import Invariant
+from marketplace.oversight.public_log.queries import SQL
 
 LOG: Final = (
+    Invariant("a line of the audit trail is still what the public log was given", SQL["list_altered_trail"]),
     Invariant(
         "every stated fact is in the log, or waits to be, or the log says the same of its subject already",
         """SELECT log_fact.id FROM log_fact

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from marketplace.core.errors import NotFound, existing
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.oversight.public_log.actions import read_published
 from marketplace.oversight.public_log.files import reader
 from marketplace.oversight.public_log.queries import (
@@ -41,10 +41,11 @@ async def prove_entry(number: int) -> str:
 
 
 async def prove_item(kind: str, source: str, document: bytes) -> str:
-    """Return the file with the proof of a hidden item; refuses one that is in no published day."""
+    """Return the file with the proof of a hidden item; refuses one that is in no published day, or was changed since."""
     placed = existing(await find_item(kind, source), NotFound(NOT_YET))
-    assert placed.digest == hashlib.sha256(document).digest(), "a document that was logged does not change"
     tree = await get_tree(placed.tree)
+    if placed.digest != hashlib.sha256(document).digest():
+        raise Conflict("This was changed: it is not what the log was given on {day}.", day=tree.day)
     bucket = await list_items_between(tree.id, *bucket_of(placed.place))
     leaves = [(one.place, item_leaf(salt_of(tree.key, one.source), one.digest)) for one in bucket]
     path = await asyncio.to_thread(path_of, tree.key, tree.crown, leaves, placed.place)
@@ -60,6 +61,8 @@ async def prove_price(kind: str, quote: bytes) -> str:
     them, of the first, which contradicts it.
     """
     document = json.loads(quote)
+    if "quoted_at" not in document:
+        raise NotFound("The log has what posted prices depended on; this price was bid.")
     quoted_at = dt.datetime.fromisoformat(document["quoted_at"]).astimezone(dt.UTC)
     stated = await list_hidden(kind, f"{document['offer']} {quoted_at.date().isoformat()} ")
     if not stated:

@@ -143,6 +143,16 @@ SELECT {trail_document}
 FROM trail_link
 WHERE trail_link.number = $1;
 
+-- name: list_altered_trail
+-- The links of the audit trail that are not what a day's tree has of them, or are gone.
+SELECT day_item.source AS link, day_tree.day
+FROM day_item
+JOIN day_tree ON day_tree.id = day_item.tree
+LEFT JOIN trail_link ON trail_link.number = day_item.source::bigint
+WHERE day_item.kind = 'audit_trail'
+  AND (trail_link.number IS NULL OR sha256(convert_to({trail_document}, 'UTF8')) <> day_item.digest)
+ORDER BY trail_link.number;
+
 -- name: list_trail_heads
 -- The ten latest links of the audit trail's chain that are in a day's tree.
 SELECT day_item.source

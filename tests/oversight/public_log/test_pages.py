@@ -8,12 +8,19 @@ import json
 import uuid
 from typing import Any
 
+import pytest
+import rfc8785
+
 from marketplace.catalogue.offers.actions import quote
 from marketplace.core import clock
 from marketplace.core.database import execute
+from marketplace.core.errors import NotFound
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import record
+from marketplace.oversight import invariants
 from marketplace.oversight.public_log.actions import keep_log
+from marketplace.oversight.public_log.day_kinds import PRICES
+from marketplace.oversight.public_log.proofs import prove_price
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.audit_trail.chain import link_actions
 from marketplace.people.identity.guards import begin_session
@@ -21,7 +28,7 @@ from marketplace.sales.auctions import award as ending
 from pricing.log.proofs import read_proof
 from tests.catalogue import builders as shop
 from tests.oversight.builders import LOG_PAGE, agree, state_facts, upload_proof
-from tests.people.builders import Browser, make_staff
+from tests.people.builders import Browser, make_staff, page_text
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
@@ -134,13 +141,22 @@ async def test_subscribers_and_partners_get_the_proofs_of_what_is_theirs() -> No
         assert json.loads(read_proof(proof.text).item.document)["sheet"]  # type: ignore[union-attr]
 
 
+async def test_a_quote_whose_price_was_bid_has_no_inputs_in_the_log() -> None:
+    document = rfc8785.dumps({"auction": "1", "amount_minor": 7})
+    with pytest.raises(NotFound, match="this price was bid"):
+        await prove_price(PRICES, document)
+
+
 async def test_auditors_get_the_proofs_of_books_and_trail() -> None:
     actor = await make_staff("Odile", "auditor")
     assert actor.person
     await record("sale", "o1", at=clock.now(), text="Sale", postings=[(chart.PARTNERS, chart.LICENCES_SOLD, 500)])
     await note_action(actor, "looked_around", "books")
     await link_actions()
-    entry = await fetch_value("SELECT max(id) FROM journal_entry")
+    entry, logged = (
+        await fetch_value("SELECT max(id) FROM journal_entry"),
+        await fetch_value("SELECT hash FROM trail_link"),
+    )
     async with Browser() as browser:
         browser.client.cookies.set("session", (await begin_session(actor.person)).value or "")
         assert (await browser.get(f"/en/transparency/books?number={entry}")).status_code == 404, "its day is not over"
@@ -156,3 +172,12 @@ async def test_auditors_get_the_proofs_of_books_and_trail() -> None:
         for gone in ("books", "trail?number=99"):
             assert (await browser.get(f"/en/transparency/{gone}")).status_code == 404
         assert "audit trail up to line 1" in (await browser.get(LOG_PAGE)).text
+        for table, change in (("trail_link", "hash = repeat('a', 64)"), ("journal_entry", "text = 'Sold'")):
+            await as_owner(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+            await as_owner(f"UPDATE {table} SET {change}")
+        for address in ("trail?number=1", f"books?number={entry}"):
+            answer = await browser.get(f"/en/transparency/{address}")
+            assert (answer.status_code, "This was changed" in page_text(answer)) == (409, True), address
+    [broken] = [one for one in await invariants.broken() if "public log was given" in str(one)]
+    assert "'1'" in str(broken), "the link is named"
+    await as_owner("UPDATE trail_link SET hash = $1", logged)

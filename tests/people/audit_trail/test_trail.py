@@ -24,7 +24,7 @@ from marketplace.core.signing import public_key, sign
 from marketplace.finance.bookkeeping.trail import TrailLine, list_actions, shown_at
 from marketplace.people.audit_trail.actions import note_access, note_action
 from marketplace.people.audit_trail.chain import export_trail, link_actions
-from marketplace.people.audit_trail.copying import copy_trail
+from marketplace.people.audit_trail.copying import compare_copy, copy_trail
 from marketplace.people.audit_trail.guards import note_lost_requests
 from marketplace.people.audit_trail.rules import FIRST, Verdict, canonical, check, hash_of
 from marketplace.people.identity import actions, key_actions, staff
@@ -210,7 +210,7 @@ def test_the_command_exports_and_verifies(
 async def test_the_trail_is_copied_apart_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await note_action(None, "thing_done", 0)
     await link_actions()
-    assert await copy_trail() == 0, "no place is named"
+    assert await copy_trail() == 1, "into the object store, where no place is named"
     monkeypatch.setenv("PARTAGE_TRAIL_COPY", str(tmp_path / "copy"))
     settings.cache_clear()
     for number in range(1, 4):
@@ -226,6 +226,27 @@ async def test_the_trail_is_copied_apart_as_it_grows(tmp_path: Path, monkeypatch
     settings.cache_clear()
     with pytest.raises(Conflict, match="PARTAGE_TRAIL_COPY"):
         await copy_trail()
+
+
+async def test_the_databases_owner_who_rewrites_a_line_and_all_links_is_noticed() -> None:
+    for number in range(3):
+        await note_action(None, "thing_done", f"thing {number}")
+    await link_actions()
+    await copy_trail()
+    assert await compare_copy() == 3
+    for table in ("staff_action", "trail_link"):
+        await as_owner(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+    try:
+        await as_owner("UPDATE staff_action SET subject = 'thing 9' WHERE subject = 'thing 1'")
+        await as_owner("DELETE FROM trail_link")
+        await as_owner("INSERT INTO unlinked_action (action) SELECT id FROM staff_action")
+        await link_actions()
+        assert check(await exported()).fault == "", "the chain alone convicts nobody"
+    finally:
+        for table in ("staff_action", "trail_link"):
+            await as_owner(f"ALTER TABLE {table} ENABLE TRIGGER append_only")
+    with pytest.raises(Conflict, match="Line 2 of the audit trail was changed or removed"):
+        await compare_copy()
 
 
 # What is in it --------------------------------------------------------------------------------------------------------
