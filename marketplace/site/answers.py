@@ -156,7 +156,7 @@ def _came_from(referer: str) -> str:
 
 def _of_a_value(error: Exception) -> tuple[int, str] | None:
     """Return whether an input value is the cause: one the database cannot store, or JSON nested too deeply."""
-    if isinstance(error, asyncpg.DataError):
+    if isinstance(error, asyncpg.DataError | OverflowError):  # such as the day before the year 1
         return 422, "A value is out of range or holds a character that cannot be kept."
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return 400, SENTENCES[400]

@@ -33,7 +33,7 @@ def read_signed(text: str) -> SignedDocument:
         return SignedDocument(
             stated["document"].encode(), bytes.fromhex(stated["signature"]), bytes.fromhex(stated["public_key"])
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         msg = "this is not a signed quote, nor a receipt"
         raise Tampered(msg) from problem
 
@@ -53,5 +53,5 @@ def is_bid_receipt(text: str) -> bool:
         stated = json.loads(text)
         signed = json.loads(base64.b64decode(stated.get("receipt", stated)["canonical"]))
         return bool(signed["kind"] == "bid receipt")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False

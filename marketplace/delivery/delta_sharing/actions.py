@@ -86,17 +86,19 @@ async def revoke_credential(who: Actor, credential: uuid.UUID) -> None:
 async def credential_of(authorization: str) -> Credential:
     """Return the credential in a header: a bearer's secret, a name and password, or a token of `issue_token`."""
     scheme, _, shown = authorization.partition(" ")
-    shown, now = shown.strip(), clock.now()
-    row: Credential | None = None
-    if scheme.lower() == "bearer" and shown.startswith(rules.TOKEN_PREFIX):
-        named = rules.read_token(settings().secret, shown, now)
-        row = await find_credential(uuid.UUID(named)) if named else None
-    elif scheme.lower() == "bearer" and shown:
-        row = await find_by_secret(digest(shown))
-        row = row if row and row.kind == "bearer" else None
-    elif scheme.lower() == "basic":
-        row = await _of_password(shown)
-    return await _checked(row, now)
+    now = clock.now()
+    if scheme.lower() == "bearer" and (token := shown.strip()).startswith(rules.TOKEN_PREFIX):
+        named = rules.read_token(settings().secret, token, now)
+        return await _checked(await find_credential(uuid.UUID(named)) if named else None, now)
+    return await _checked(await _of_secret(scheme.lower(), shown.strip()), now)
+
+
+async def _of_secret(scheme: str, shown: str) -> Credential | None:
+    """Return the credential whose own secret is shown; never that of a token, which would renew itself for ever."""
+    if scheme == "basic":
+        return await _of_password(shown)
+    row = await find_by_secret(digest(shown)) if scheme == "bearer" and shown else None
+    return row if row and row.kind == "bearer" else None
 
 
 async def _of_password(shown: str) -> Credential | None:
@@ -136,7 +138,8 @@ async def issue_token(form: dict[str, str], authorization: str) -> str:
     """
     now = clock.now()
     if form.get("grant_type") == "client_credentials":
-        row = await credential_of(authorization)
+        scheme, _, shown = authorization.partition(" ")
+        row = await _checked(await _of_secret(scheme.lower(), shown.strip()), now)
     elif form.get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer":
         row = await _checked(await _of_assertion(form.get("assertion", ""), now), now)
     else:

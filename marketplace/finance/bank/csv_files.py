@@ -44,6 +44,7 @@ class Mapping(Struct, frozen=True):
     days: str = "day first"
 
 
+NO_STATEMENT: Final = "That is neither camt.053 nor a CSV with a heading over each column."
 COLUMNS: Final = ("booked", "amount", "debit", "credit", "value", "words", "name", "reference", "balance")
 
 
@@ -58,11 +59,15 @@ def read_table(data: bytes) -> Table:
     """Return a file's headings and rows, separated by `,`, `;` or tabs; lines above the headings are skipped."""
     text = _decoded(data)
     separator = max(";\t,", key=text.count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+    lines = csv.reader(io.StringIO(text, newline=None), delimiter=separator)
+    try:
+        rows = [[cell.strip() for cell in row] for row in lines if any(row)]
+    except csv.Error:  # a cell of more than 131,072 signs, or none of a text
+        raise Invalid(NO_STATEMENT) from None
     widest = max((len(row) for row in rows), default=0)
     head = next((place for place, row in enumerate(rows) if len(row) == widest and all(row)), None)
     if head is None or widest < 2 or len(rows) > MOST_ROWS:  # noqa: PLR2004 (a day and an amount)
-        raise Invalid("That is neither camt.053 nor a CSV with a heading over each column.")
+        raise Invalid(NO_STATEMENT)
     headings = rows[head]
     return Table(headings, [dict(zip(headings, row, strict=False)) for row in rows[head + 1 :] if len(row) > 1])
 
@@ -73,7 +78,7 @@ def _decoded(data: bytes) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise Invalid("That is neither camt.053 nor a CSV with a heading over each column.")
+    raise Invalid(NO_STATEMENT)
 
 
 def check_mapping(mapping: Mapping, headings: Sequence[str]) -> Mapping:

@@ -20,6 +20,7 @@ SHORTEST_PASSWORD = 10
 JUDGED_CHARACTERS = 72
 """Only this many characters of a password are judged: more make it no weaker, and the time grows with the square."""
 FEWEST_GUESSES_LOG10 = 8
+_YEARS_AROUND = re.compile(r"^[\W_]*(?:(?:19|20)?\d\d)?[\W_]*|[\W_]*(?:(?:19|20)?\d\d)?[\W_]*$")
 FREE_ATTEMPTS = 5
 FREE_FROM_AN_ADDRESS = 20
 """Free failures of one address over all accounts; one password sprayed over many emails is slowed down from here on."""
@@ -86,12 +87,19 @@ def clean_email(text: str) -> str:
 def clean_text(text: str, longest: int = LONGEST_NAME, *, field: str = "") -> str:
     """Return one line of text, trimmed; refuses emptiness, control characters, invalid XML and a longer text."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    is_odd = any(unicodedata.category(sign) in ("Cc", "Cs", "Co") or sign in "\ufffe\uffff" for sign in line)
-    if is_odd or not 0 < len(line) <= longest:
+    if any(map(_is_odd, line)) or not 0 < len(line) <= longest:
         raise Invalid(
             "Names, labels and reasons have 1 to {longest} ordinary characters.", longest=longest, field=field
         )
     return line
+
+
+def _is_odd(sign: str) -> bool:
+    """Return whether a sign is none of a name: control, direction and private signs, and those that Unicode never assigns."""
+    is_joiner = sign in "\u200c\u200d"  # Persian and Indic names have them
+    if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co"):
+        return not is_joiner
+    return ord(sign) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(sign) <= 0xFDEF  # noqa: PLR2004 (Unicode, 23.7)
 
 
 def clean_reference(text: str) -> int:
@@ -118,7 +126,9 @@ def check_password(password: str, email: str, *words: str) -> None:
     from zxcvbn_rs_py import zxcvbn  # noqa: PLC0415 (start-up time)
 
     own = [word for text in (email, "partage", *words) for word in (text, *re.split(r"[\W_]+", text)) if word]
-    if zxcvbn(password[:JUDGED_CHARACTERS], own).guesses_log10 < FEWEST_GUESSES_LOG10:
+    judged = password[:JUDGED_CHARACTERS]
+    bare = _YEARS_AROUND.sub("", judged)  # of Winter2026!! only the season is chosen
+    if min(zxcvbn(text, own).guesses_log10 for text in (judged, bare)) < FEWEST_GUESSES_LOG10:
         raise Invalid("That password is too easy to guess; choose a longer sentence.", field="password")
 
 

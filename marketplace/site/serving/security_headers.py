@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from h11 import LocalProtocolError
 from litestar.enums import ScopeType
 
 from marketplace.core.settings import settings
 from marketplace.people.identity.guards import COOKIE, read_cookie
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
     from marketplace.core.settings import Settings
@@ -59,10 +63,11 @@ class SecurityHeaders:
                 named = {name.lower() for name, _ in message["headers"]}
                 kept = [(name, value) for name, value in self.headers if name not in named]
                 if b"cache-control" not in named:
-                    is_own = _is_page(message) and read_cookie(scope, COOKIE)
+                    is_own = read_cookie(scope, COOKIE)
                     kept.append((b"cache-control", b"private, no-store" if is_own else b"private, no-cache"))
-                message["headers"] = [*message["headers"], *kept]
-            await send(message)
+                message["headers"] = [*_shareable(message["headers"]), *kept]
+            with suppress(LocalProtocolError):  # the sender broke HTTP's rules half-way, and reads no other answer
+                await send(message)
 
         try:
             await self.app(scope, receive, send_guarded)
@@ -75,7 +80,8 @@ class SecurityHeaders:
             await send({"type": "http.response.body", "body": self.failed.encode(), "more_body": False})
 
 
-def _is_page(message: Message) -> bool:
-    """Return whether an answer that begins is a page."""
-    headers = dict(message["headers"])  # type: ignore[typeddict-item]
-    return bool(headers.get(b"content-type", b"").startswith(b"text/html"))
+def _shareable(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers, without cookies where any cache may store it: it would hand one visitor's to others."""
+    given = list(headers)
+    is_shared = any(name.lower() == b"cache-control" and b"public" in value for name, value in given)
+    return [(name, value) for name, value in given if not (is_shared and name.lower() == b"set-cookie")]

@@ -192,6 +192,10 @@ async def test_every_kind_of_credential_opens_the_share_until_it_ends(stripe: An
             bearers = [f"Bearer {token['access_token']}" for token in tokens]
             for bearer in bearers:
                 assert (await client.get("/delta-sharing/shares", headers={"authorization": bearer})).status_code == 200
+                renewed = await client.post(
+                    token_path, data={"grant_type": "client_credentials"}, headers={"authorization": bearer}
+                )
+                assert renewed.status_code == 401, "a token of an hour would renew itself for ever"
             for nobody in ("", "Bearer x", "Basic x", "Basic eA==", f"Bearer {basic['password']}", f"{bearers[0]}x"):
                 answer = await client.get("/delta-sharing/shares", headers={"authorization": nobody})
                 assert (answer.status_code, answer.json()["errorCode"]) == (401, "UNAUTHENTICATED")

@@ -44,7 +44,7 @@ async def test_the_parquet_is_the_sealed_one(stripe: Any) -> None:
         assert answer.headers["content-length"] == str(len(sealed))
         assert answer.headers["accept-ranges"] == "bytes"
         assert answer.headers["content-type"] == "application/vnd.apache.parquet"
-        assert answer.headers["cache-control"] == "private, no-cache"
+        assert answer.headers["cache-control"] == "private, no-store"
         assert "content-encoding" not in answer.headers
         release = await fetch("SELECT period_from, period_to FROM release")
         first, end = release[0]

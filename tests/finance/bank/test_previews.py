@@ -49,6 +49,8 @@ def test_a_csv_is_read_by_its_columns_whatever_its_signs() -> None:
     lines = read_csv(english.encode(), mapping, IBAN, 0).lines
     assert [(line.reference, line.amount_minor) for line in lines] == [("7", -123_450), ("7#2", -500)]
     assert lines[0].value_on == dt.date(2026, 10, 6)
+    of_an_old_computer = CSV.replace("\n", "\r").encode()
+    assert read_csv(of_an_old_computer, COLUMNS, IBAN, None).lines == read_csv(CSV.encode(), COLUMNS, IBAN, None).lines
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,8 @@ def test_a_csv_is_read_by_its_columns_whatever_its_signs() -> None:
         (CSV.replace("05/10/2026;F", "35/10/2026;F"), COLUMNS, None, "not a day"),
         (CSV.replace("12,50", "douze"), COLUMNS, None, "whole cents"),
         (CSV.replace("118,45;1 118", "99999999999999,00;1 118"), COLUMNS, None, "whole cents"),
+        ("Date;Montant\n01/10/2026;" + "1" * 140_000, COLUMNS, None, "neither camt.053"),
+        ("\x1f\x8b\x08\x00\x00", COLUMNS, None, "neither camt.053"),
         (CSV, Mapping(booked="Date", amount="Montant"), None, "no column Montant"),
         (CSV, Mapping(booked="Date"), None, "Say which column"),
         (CSV, Mapping(booked="Date", debit="Débit", credit="Crédit"), None, "say what the account held"),

@@ -113,6 +113,20 @@ async def test_a_sender_who_leaves_half_way_is_no_failure_of_ours(
     assert [line["status"] for line in logged] == [400]
 
 
+async def test_a_broken_chunk_fills_no_log(
+    pool: None,  # noqa: ARG001 (a database)
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    paths = (b"/", b"/en/sign-in", b"/healthz", b"/webhooks/stripe", b"/api/v1/orders")
+    async with serving_slowly(app=create_app(manages_pool=False)) as port:
+        for path in paths:
+            head = b"POST " + path + b" HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+            await exchange(port, head + b"5\nabcdefgh\r\n")
+    written = "".join(capfd.readouterr())
+    assert "Traceback" not in written, written
+    assert len(written.splitlines()) <= len(paths), written
+
+
 async def test_a_head_that_never_ends_is_malformed() -> None:
     async with serving_slowly() as port:
         assert (await exchange(port, ONE + b"x: " + b"y" * 40_000)).startswith(b"HTTP/1.1 400 ")
