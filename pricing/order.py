@@ -41,12 +41,16 @@ _NO_DEMAND: Final = "the sheet has no demand of {group}"
 
 
 class Licence(NamedTuple):
-    """From a whole hour up to another, in hours since 1970; until None: for good. purposes: empty: for any."""
+    """From a whole hour up to another, in hours since 1970; until None: for good. purposes: empty: for any.
+
+    companies: all that may use the figures, each at the cost of a licence of its own; empty: the buyer alone.
+    """
 
     since: int
     until: int | None
     right: str
     purposes: tuple[str, ...] = ()
+    companies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +197,8 @@ def from_canonical(data: bytes) -> Priced:
 
 
 def _lot(stated: Any) -> Lot:  # noqa: ANN401 (what JSON holds)
-    release, terms, (since, until, right, purposes), (spans, stages) = stated
-    licence = Licence(since, until, right, tuple(purposes))
+    release, terms, (since, until, right, purposes, companies), (spans, stages) = stated
+    licence = Licence(since, until, right, tuple(purposes), tuple(companies))
     declared, published, covered, accurate, left = stages
     points = Points(tuple(Span(*span) for span in spans), (declared, published, covered, accurate, left))
     return Lot(release, Terms(**terms), licence, points)
@@ -218,16 +222,20 @@ def _worths(lot: Lot) -> list[int]:
 
 
 def _rates(lot: Lot) -> tuple[int, int]:
-    """Return the rates of a lot's right and of its purposes, in basis points."""
-    if lot.licence.right not in lot.terms.rights:
-        msg = f"the sheet has no right {lot.licence.right}"
+    """Return the rates of a lot's right, once for each company, and of its purposes, in basis points."""
+    licence = lot.licence
+    if licence.right not in lot.terms.rights:
+        msg = f"the sheet has no right {licence.right}"
         raise Mismatched(msg)
-    return lot.terms.rights[lot.licence.right], lot.terms.use_rate(lot.licence.purposes)
+    if len(set(licence.companies)) < len(licence.companies):
+        msg = "a company is named twice"
+        raise Mismatched(msg)
+    return lot.terms.rights[licence.right] * max(len(licence.companies), 1), lot.terms.use_rate(licence.purposes)
 
 
 def _in_use(lot: Lot) -> tuple[int, int, int]:
     """Return the worth of a lot's points in use: for good, during its licence, and that by the demand of each group."""
-    since, until, _, _ = lot.licence
+    since, until = lot.licence[:2]
     fresh = lasting = demanded = 0
     known: dict[Hours, tuple[int, int]] = {}
     for start, end, group, points in lot.points.spans:

@@ -552,6 +552,7 @@ class QuoteRequest(TypedDict):
     for_thirty_days: NotRequired[bool]
     months: NotRequired[int]
     purpose: NotRequired[str]
+    companies: NotRequired[list[str]]
 
 
 class SeriesBreak(TypedDict):

@@ -92,7 +92,7 @@ SHEETS: Final = (
     DemoSheet(STAYS, "Nuitées", "Nights spent", 1_000, 90),
 )
 VOLUME: Final = Law(currency=EUR, volume=((0, 10_000), (200_000, 8_500), (1_000_000, 6_000)), least_minor=9_000)
-RATES: Final = {"internal": 6_000, "publish": 8_000, "resell": 10_000}
+RATES: Final = {"internal": 6_000, "publish": 8_000}
 ONE_PURPOSE: Final = 4_000
 """The rate of a licence for one purpose alone, in basis points."""
 INHABITANTS: Final = {LYON.name: 120_000, GRENOBLE.name: 30_000}

@@ -71,7 +71,7 @@ def price_of(points: Points, *, law: Law = CENT, hours: int = 365 * 24, since: i
         "sheet": "",
         "worth_micro": 10**10,
         "half_life_hours": 30 * 24,
-        "rights": {"internal": 6_000, "publish": 8_000, "resell": 10_000},
+        "rights": {"internal": 6_000, "publish": 8_000},
         "purposes": {"planning": 4_000},
         "demand": {"all": 10_000},
     }
@@ -269,5 +269,5 @@ def test_a_term_in_pieces_costs_no_less_than_at_once() -> None:
             pieces = [price_of(points, since=a, hours=b - a, **terms).amount_minor for a, b in pairwise(at)]
             assert max(pieces) <= whole <= sum(pieces)
             assert whole > 1, "not the least charge alone"
-    rights = [price_of(points, right=right).amount_minor for right in ("internal", "publish", "resell")]
+    rights = [price_of(points, right=right).amount_minor for right in ("internal", "publish")]
     assert rights == sorted(set(rights))

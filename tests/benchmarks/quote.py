@@ -31,7 +31,7 @@ TERMS = Terms(
     sheet=SHEET.digest,
     worth_micro=30_000,
     half_life_hours=45 * 24,
-    rights={"internal": 6_000, "publish": 8_000, "resell": 10_000},
+    rights={"internal": 6_000, "publish": 8_000},
     purposes={"planning": 3_000, "retail": 5_000},
     demand={"": 10_400},
 )

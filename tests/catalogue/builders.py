@@ -145,7 +145,7 @@ async def sheet_document(dataset: str, *, worth_minor: int, weight: int = 100, h
         segments={segment: (1, 1_000_000 // len(segments)) for segment in segments},
         worth_micro=max(worth_minor * 1_000_000 // (points * steps), 1),
         half_life_hours=half_life_days * 24,
-        rights={"internal": 6_000, "publish": 8_000, "resell": 10_000},
+        rights={"internal": 6_000, "publish": 8_000},
         purposes=dict.fromkeys(PURPOSES, 4_000),
     )
 

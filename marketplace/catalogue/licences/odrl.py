@@ -1,7 +1,7 @@
 """A policy as an offer in ODRL, in JSON-LD with prefixed names, for other parties' programs.
 
-Permissions are of `odrl:use`, `odrl:distribute` (which includes using) and `odrl:sell` (which does not); a prohibition
-prevails over a permission. A permission's constraints are about the buyer and its use: purpose, industry, place, and
+Permissions are of `odrl:use`, `odrl:distribute` (which includes using) and `odrl:sell` (which does not, and is to named
+companies); a prohibition prevails over a permission. Who passes figures on passes this policy on with them. A permission's constraints are about the buyer and its use: purpose, industry, place, and
 duration. Source: W3C, ODRL Information Model 2.2; ODRL Vocabulary and Expression 2.2.
 """
 
@@ -26,12 +26,12 @@ ACTIONS: Final = {"internal": "odrl:use", "publish": "odrl:distribute", "resell"
 PERMITTED: Final = {
     "internal": ("odrl:use",),
     "publish": ("odrl:use", "odrl:distribute"),
-    "resell": ("odrl:use", "odrl:distribute", "odrl:sell"),
+    "resell": ("odrl:use", "odrl:sell"),
 }
 PROHIBITED: Final = {
     "internal": ("odrl:distribute", "odrl:sell"),
     "publish": ("odrl:sell",),
-    "resell": (),
+    "resell": ("odrl:distribute",),
 }
 PROFILE: Final = "/docs/partner/licences"
 """The page that explains our own terms, below the site's address."""
@@ -41,13 +41,19 @@ def offer(policy: Policy, *, site: str, dataset: str, terms: str, lines: tuple[s
     """Return the offer of a dataset under a policy; lines: the policy's text in French and English."""
     target = {"@id": f"{site}/datasets/{dataset}"}
     seller = {"@id": f"{site}/#seller"}
+    policy_id = {"@id": f"{site}/datasets/{dataset}/licence.jsonld"}
     constraints = _constraints(policy, site)
     permissions: list[dict[str, Any]] = []
     for action in PERMITTED[policy.right]:
         permission: dict[str, Any] = {"odrl:target": target, "odrl:assigner": seller, "odrl:action": {"@id": action}}
         permission |= {"odrl:constraint": constraints}
+        if action == "odrl:sell":
+            named = _constraint("recipient", "isAnyOf", [{"@id": f"{site}{PROFILE}#companies"}])
+            permission["odrl:constraint"] = [*constraints, named]
         if action != "odrl:use":
-            permission |= {"odrl:duty": {"odrl:action": {"@id": "odrl:attribute"}, "odrl:attributedParty": seller}}
+            attribute = {"odrl:action": {"@id": "odrl:attribute"}, "odrl:attributedParty": seller}
+            bind = {"odrl:action": {"@id": "odrl:nextPolicy"}, "odrl:target": policy_id}
+            permission |= {"odrl:duty": [attribute, bind]}
         permissions.append(permission)
     reidentify = {
         "@id": f"{site}{PROFILE}#re-identify",
@@ -65,7 +71,7 @@ def offer(policy: Policy, *, site: str, dataset: str, terms: str, lines: tuple[s
         "@context": CONTEXT,
         "@id": f"{site}/datasets/{dataset}/licence.jsonld",
         "@type": ["odrl:Offer", "odrl:Policy"],
-        "odrl:uid": {"@id": f"{site}/datasets/{dataset}/licence.jsonld"},
+        "odrl:uid": policy_id,
         "odrl:profile": {"@id": f"{site}{PROFILE}"},
         "odrl:conflict": {"@id": "odrl:prohibit"},
         "dct:identifier": terms,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from babel import Locale
 from msgspec import Struct
 
+from marketplace.consent.switches.rules import SECTORS
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core.errors import Invalid
 from marketplace.core.words import Words
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 RIGHTS: Final = ("internal", "publish", "resell")
-"""Allowed uses of figures, narrow to wide: use inside the company; publish; pass on unchanged."""
+"""Allowed uses of figures: inside the company; publishing too; or inside each company that the buyer names."""
 COUNTRY: Final = re.compile(r"[A-Z]{2}")
 MOST_COUNTRIES: Final = 60
 LONGEST_WORD: Final = 1_000
@@ -41,6 +42,20 @@ class Policy(Struct, frozen=True):
     """Countries where the buyer may be established, by ISO 3166-1."""
 
 
+class LicenceText(Struct, frozen=True):
+    """The five lines of licence terms, and the sectors to which people let a dataset be sold; empty: all."""
+
+    lines_fr: str
+    lines_en: str
+    sectors: list[str]
+
+    def text(self, language: str) -> list[str]:
+        """Return the lines, then the sectors where there are some: they bind each later holder of the figures too."""
+        lines = (self.lines_fr if language == "fr" else self.lines_en).splitlines()
+        names = ", ".join(SECTORS[sector].filled(language, {}) for sector in self.sectors)
+        return [*lines, BOUND.filled(language, {"sectors": names})] if names else lines
+
+
 class Use(Struct, frozen=True):
     """A buyer's intended use; unstated fields are empty."""
 
@@ -57,7 +72,7 @@ def find_refused(policy: Policy, use: Use) -> str | None:
     A use without a purpose violates terms that name purposes.
     """
     clauses = {
-        "right": RIGHTS.index(use.right) <= RIGHTS.index(policy.right),
+        "right": use.right in {"internal", policy.right},
         "purpose": not policy.purposes or use.purpose in policy.purposes,
         "sector": not policy.sectors or use.sector in policy.sectors,
         "country": not policy.countries or use.country in policy.countries,
@@ -72,8 +87,11 @@ MAY: Final[Mapping[str, Words]] = {
     "publish": Words(
         "You may analyse, publish and display the figures, also in your products, naming Partage; you may not resell them as they are."
     ),
-    "resell": Words("You may analyse, publish and pass on the figures, and resell them as they are, naming Partage."),
+    "resell": Words(
+        "You may pass on the figures, naming Partage, to the companies named in your quote, each for use inside it; your own is one of them if you name it, or nobody."
+    ),
 }
+BOUND: Final = Words("Only for these sectors, and for nobody else who gets the figures from you: {sectors}.")
 ANY_PURPOSE: Final = Words("For any purpose")
 SOME_PURPOSES: Final = Words("For these purposes alone: {purposes}")
 ANYWHERE: Final = Words("{purposes}, wherever your company is.")
@@ -86,7 +104,7 @@ RECALL: Final = Words("Should a release be recalled, you stop using it, delete y
 def five_lines(policy: Policy, language: str) -> str:
     """Return a policy for buyers in five lines; language: fr or en.
 
-    Sectors belong to the dataset and are not in them.
+    Sectors belong to the dataset, and follow as a line of their own: `LicenceText.text`.
     """
     names = [PURPOSES[code].filled(language, {}) for code in policy.purposes]
     places = Locale(language).territories

@@ -58,7 +58,7 @@ async def show_licence(code: FromPath[str]) -> Response[bytes]:
     """Show the licence that a dataset is sold under as an offer in ODRL, in JSON-LD."""
     row = await get_described(code)
     policy = await get_policy(row.terms, row.sectors)
-    lines = (row.lines_fr, row.lines_en)
+    lines = ("\n".join(row.text("fr")), "\n".join(row.text("en")))
     stated = odrl.offer(policy, site=settings().url, dataset=row.code, terms=row.terms, lines=lines)
     document = json.dumps(stated, ensure_ascii=False, indent=1).encode()
     return Response(document, media_type="application/ld+json", headers=SHARED)

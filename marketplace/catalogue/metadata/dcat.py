@@ -122,7 +122,7 @@ def _dataset(row: Described, *, site: str, publisher: dict[str, Any], email: str
 
 def _distribution(row: Described, address: str) -> dict[str, Any]:
     rights = {"@id": f"{address}#rights", "@type": "dct:RightsStatement"} | _conditions()
-    rights |= {"rdfs:label": [*_both(row.lines_fr, row.lines_en)]}
+    rights |= {"rdfs:label": [*_both("\n".join(row.text("fr")), "\n".join(row.text("en")))]}
     return {
         "@id": f"{address}#parquet",
         "@type": "dcat:Distribution",

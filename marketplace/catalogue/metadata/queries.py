@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import datetime as dt  # noqa: TC003 (msgspec reads the annotations of a row)
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
+from marketplace.catalogue.licences.policies import LicenceText
 from marketplace.core.database import fetch_row, fetch_rows
 from marketplace.core.errors import NotFound, existing
 from marketplace.core.statements import load_statements
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 SQL: Final = load_statements(__package__)
 
 
-class Described(Struct, frozen=True):
+class Described(LicenceText, frozen=True):
     """A dataset on sale with its licence and its latest release; the period is half-open."""
 
     code: str
@@ -28,12 +27,9 @@ class Described(Struct, frozen=True):
     area: str
     product: str
     cadence: str
-    sectors: list[str]
     dpv: str
     """The Data Privacy Vocabulary's name of the consented purpose; empty: it has no name there."""
     terms: str
-    lines_fr: str
-    lines_en: str
     listed_at: dt.datetime
     period_from: dt.datetime
     period_to: dt.datetime

@@ -17,6 +17,9 @@ OFFSET $2;
 -- name: describe
 -- The datasets $1 that are on sale, each with its licence terms, its purpose, and its latest release.
 SELECT
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    dataset.sectors,
     dataset.code,
     dataset.title_fr,
     dataset.title_en,
@@ -25,11 +28,8 @@ SELECT
     dataset.area,
     dataset.product,
     dataset.cadence,
-    dataset.sectors,
     purpose.dpv,
     offer.terms,
-    licence_terms.lines_fr,
-    licence_terms.lines_en,
     offer.listed_at,
     latest.period_from,
     latest.period_to,

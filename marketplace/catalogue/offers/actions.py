@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from marketplace.catalogue.licences.policies import RIGHTS
 from marketplace.catalogue.offers import rules
 from marketplace.catalogue.offers.demand import draw_of_day, state_price
 from marketplace.catalogue.offers.queries import (
@@ -42,7 +43,7 @@ from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
 from marketplace.datasets.releases.queries import get_dataset, list_revocations
-from pricing.agreed import amount_of, holding_of, stated_names
+from pricing.agreed import amount_of, holding_of
 from pricing.order import Priced, price, under
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ async def define_terms(
 ) -> str:
     """State licence terms in five lines a language and return their code; the same ones again change nothing.
 
-    right: the allowed use, one of rules.RIGHTS. A licence's price rises with it and with the months. purposes,
+    right: the allowed use, one of `policies.RIGHTS`. A licence's price rises with it and with the months. purposes,
     countries: the only allowed ones, see `catalogue.licences.policies`. Refuses to change stated terms: another version
     needs another code.
     """
-    if right not in rules.RIGHTS:
+    if right not in RIGHTS:
         raise Invalid("There is no such right of use.")
     rules.check_terms(code, months)
     stated = StatedTerms(lines_fr, lines_en, months, right, list(purposes), list(countries))
@@ -202,13 +203,15 @@ Wanted: TypeAlias = "tuple[rules.PricedRelease, int, rules.PricedOffer | None]"
 """A release at an accuracy level, and the offer that it is sold under."""
 
 
-async def _priced(wanted: Sequence[Wanted], now: dt.datetime) -> list[Priced]:
+async def _priced(wanted: Sequence[Wanted], now: dt.datetime, companies: tuple[str, ...] = ()) -> list[Priced]:
     """Return the price of each; refuses one that is not for sale."""
     points, laws = await _points(wanted, now)
     found = []
     for release, level, offer in wanted:
         sold = existing(offer, Conflict("This release is not for sale."))
-        lot = rules.lot_of(release, sold, points.get((sold.sheet, release.id, level)), now)
+        if companies and sold.usage_right != "resell":
+            raise Invalid("This licence does not allow passing the figures on.", field="companies")
+        lot = rules.lot_of(release, sold, points.get((sold.sheet, release.id, level)), now, companies)
         found.append(price(laws[sold.currency], [lot]))
     return found
 
@@ -259,16 +262,18 @@ async def quote(
     agreed: Mapping[str, int] | None = None,
     locked: Locked | None = None,
     months: int = 0,
+    companies: Sequence[str] = (),
     now: dt.datetime | None = None,
 ) -> uuid.UUID:
     """Sign a price of `now`, for a vetted partner, and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at an extra charge. agreed: other
     parts of the amount, see `pricing.agreed`. locked: what a subscription locked. months: the length of the
-    licence; 0: the offer's own. Refuses a release not on sale, and more than rules.QUOTES_A_DAY.
+    licence; 0: the offer's own. companies: all that may use it, at the price of a licence each. Refuses a release not on
+    sale, and more than rules.QUOTES_A_DAY.
     """
-    now = now or clock.now()
-    names = {*(agreed or {}), *(["most_minor"] if locked else []), *(["holding_minor"] if is_held else [])}
+    now, named = now or clock.now(), rules.read_companies(companies)
+    names = {*(agreed or {}), *(["most_minor"] if locked else []), *(["holding_minor"] if is_held else []), *named}
     asked = (partner, release, level, frozenset(names))
     if await _is_asked_again(quote_id, asked, months):
         return quote_id
@@ -276,7 +281,7 @@ async def quote(
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
     if offer:
         offer = await _under(offer, locked.terms) if locked else rules.lasting(offer, months)
-    [priced] = await _priced([(sold, level, offer)], now)
+    [priced] = await _priced([(sold, level, offer)], now, named)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
     await _refuse_reserved(partner, offer.id, now, now + rules.HOLD_LASTS if is_held else now)
@@ -335,7 +340,7 @@ async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetim
 
 async def _save(signed: Quote, now: dt.datetime) -> None:
     """Save a signed quote, unless its id exists or its partner requested too many within a day."""
-    asked = (signed.partner, signed.release, signed.level, stated_names(signed.document))
+    asked = (signed.partner, signed.release, signed.level, rules.asked_in(signed.document))
     async with transaction():
         await lock(f"quotes {signed.partner}")
         if await _is_asked_again(signed.id, asked):

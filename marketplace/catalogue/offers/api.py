@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from marketplace.catalogue.offers import actions, queries
 from marketplace.catalogue.offers.pages import signed
+from marketplace.catalogue.offers.rules import MOST_COMPANIES
 from marketplace.catalogue.offers.uses import state_use
 from marketplace.core import clock
 from marketplace.core.settings import settings
@@ -24,7 +25,8 @@ class QuoteRequest(Struct, forbid_unknown_fields=True):
     """The release to price, the accuracy (0 is the release itself), and whether the price is held for thirty days.
 
     months: the length of the licence, 1 to 120; 0: the offer's own. purpose: a purpose by its name in the Data Privacy
-    Vocabulary, if the licence is only for some.
+    Vocabulary, if the licence is only for some. companies: all that may use the figures, if the licence allows passing
+    them on; none: the partner alone.
     """
 
     release: uuid.UUID
@@ -32,6 +34,7 @@ class QuoteRequest(Struct, forbid_unknown_fields=True):
     for_thirty_days: bool = False
     months: Annotated[int, Meta(ge=0, le=120)] = 0
     purpose: Annotated[str, Meta(max_length=60)] = ""
+    companies: Annotated[list[str], Meta(max_length=MOST_COMPANIES)] = []
 
 
 class SignedPrice(Struct):
@@ -82,7 +85,13 @@ async def request_quote(
     if data.purpose:
         await state_use(partner, (await queries.get_listing(released.dataset)).terms, purpose=data.purpose)
     quote = await actions.quote(
-        partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days, months=data.months
+        partner,
+        data.release,
+        quote_id=key,
+        level=data.level,
+        is_held=data.for_thirty_days,
+        months=data.months,
+        companies=data.companies,
     )
     return await _quote(quote, partner)
 

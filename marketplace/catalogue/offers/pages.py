@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """The first characters of a formula in spreadsheets."""
 COLUMNS = ("zone", "starts_at", "segment", "people", "events")
+LONGEST_NAMES = 30_000
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -47,6 +48,8 @@ class QuoteForm(Struct):
     """The length of the licence; nothing: the offer's own."""
     purpose: str = ""
     """The purpose of the figures, if the licence needs one."""
+    companies: Annotated[str, Meta(max_length=LONGEST_NAMES)] = ""
+    """A line for each company that may use the figures, if the licence allows passing them on."""
 
 
 @get("/datasets/{code:str}/sample.csv", opt=expect("anyone", stranger=200))
@@ -102,9 +105,10 @@ async def request_quote(
             level=data.level,
             is_held=data.for_thirty_days == "yes",
             months=read_length(data.months),
+            companies=data.companies.splitlines(),
         )
     except (actions.TooManyQuotes, Invalid, NotAllowed) as refusal:
-        kept = {"level": data.level, "months": data.months[:10]}
+        kept = {"level": data.level, "months": data.months[:10], "companies": data.companies}
         return again("offers/ask.html", refusal, listing=listing, release=release, **kept)
     return see(f"/quotes/{quote}")
 

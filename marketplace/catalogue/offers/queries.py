@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.catalogue.offers.rules import Evidence, PricedOffer, PricedRelease
+from marketplace.catalogue.licences.policies import LicenceText
+from marketplace.catalogue.offers.rules import Evidence, PricedOffer, PricedRelease, asked_in
 from marketplace.catalogue.offers.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
@@ -21,7 +22,6 @@ from marketplace.datasets.releases.tables import Dataset, Edition
 from marketplace.money.vat import Vat, vat
 from marketplace.people.identity.tables import Partner
 from marketplace.privacy.series import ReleaseFacts, breaks
-from pricing.agreed import stated_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class ListingRow(Struct, frozen=True):
     threshold: int
 
 
-class Listing(Struct, frozen=True):
+class Listing(LicenceText, frozen=True):
     """A dataset for sale with its licence terms; `latest` is its latest release."""
 
     code: str
@@ -79,8 +79,7 @@ class Listing(Struct, frozen=True):
     sheet: str
     terms: str
     purposes: list[str]
-    lines_fr: str
-    lines_en: str
+    usage_right: str
     months: int
     latest: uuid.UUID
 
@@ -212,8 +211,8 @@ class QuoteSubject(Struct, frozen=True):
 
     @property
     def asked(self) -> tuple[uuid.UUID, uuid.UUID, int, frozenset[str]]:
-        """Return partner, release and level, and the names of agreed changes to the posted price."""
-        return self.partner, self.release, self.level, stated_names(self.document)
+        """Return partner, release and level, the names of agreed changes to the posted price, and named companies."""
+        return self.partner, self.release, self.level, asked_in(self.document)
 
 
 class VatCountry(Struct, frozen=True):

@@ -26,6 +26,9 @@ WHERE offer.withdrawn_at IS NULL
 -- name: get_listing
 -- The dataset $1 while it is for sale, with its licence terms and its latest release.
 SELECT
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    dataset.sectors,
     dataset.code,
     dataset.title_fr,
     dataset.title_en,
@@ -47,8 +50,7 @@ SELECT
     offer.sheet,
     offer.terms,
     licence_terms.purposes,
-    licence_terms.lines_fr,
-    licence_terms.lines_en,
+    licence_terms.usage_right,
     licence_terms.months,
     latest.id AS latest
 FROM offer

@@ -25,7 +25,7 @@ from marketplace.core import signing
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.instants import full_hour, months_later
 from pricing import order as pricing
-from pricing.agreed import stated_holding
+from pricing.agreed import stated_holding, stated_names
 from pricing.demand import (
     NEUTRAL_BASIS_POINTS,
     Draw,
@@ -62,10 +62,12 @@ DEMAND_REMEMBERS: Final = dt.timedelta(days=365)
 """How long demand learns from a sale or a bid."""
 QUOTES_A_DAY: Final = 50
 """Signed prices of a partner within a day: enough for every release of a catalogue, too few to overload the site."""
-RIGHTS: Final[Mapping[str, int]] = MappingProxyType({"internal": 6_000, "publish": 8_000, "resell": 10_000})
-"""The worth of a licence's right of use in basis points of the widest one, narrow to wide: use inside the company;
-publishing, also in products; passing the figures on.
+RIGHTS: Final[Mapping[str, int]] = MappingProxyType({"internal": 6_000, "publish": 8_000})
+"""The worth of a licence's right of use in basis points of every right there is, narrow to wide: use inside the company;
+publishing, also in products. Passing the figures on has no rate: each named company costs a use inside one.
 """
+MOST_COMPANIES: Final = 100
+LONGEST_COMPANY: Final = 200
 LONGEST_LICENCE_MONTHS: Final = 120
 LENGTHS_SHOWN: Final = (1, 3, 6, 12, 36, 60)
 """Months whose prices a page shows beside each other; any other length is priced alike."""
@@ -141,6 +143,11 @@ class PricedOffer(Struct, frozen=True):
     """Sectors of buyers that the dataset allows; empty: any."""
 
     @property
+    def right(self) -> str:
+        """The right that the sheet has a rate for: figures that are passed on are used inside a company."""
+        return "internal" if self.usage_right == "resell" else self.usage_right
+
+    @property
     def evidence(self) -> Evidence:
         """The evidence for the day's multiplier."""
         return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
@@ -202,9 +209,40 @@ def next_version(code: str) -> str:
     return f"{name}-{int(version) + 1}" if name and version.isdecimal() else f"{code}-2"
 
 
-def lot_of(release: PricedRelease, offer: PricedOffer, points: Points | None, now: dt.datetime) -> Lot:
+def read_companies(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the companies that a buyer names, each once whatever its capitals, in alphabetical order; refuses too many."""
+    named = {name.casefold(): name for name in sorted(" ".join(one.split()) for one in names) if name}
+    if len(named) > MOST_COMPANIES or max(map(len, named), default=0) > LONGEST_COMPANY:
+        raise Invalid(
+            "Name {most} companies at most, each in {longest} characters at most.",
+            most=MOST_COMPANIES,
+            longest=LONGEST_COMPANY,
+            field="companies",
+        )
+    return tuple(named[key] for key in sorted(named))
+
+
+def named_companies(document: bytes) -> list[str]:
+    """Return the companies that may use what a quote's document prices; none: the buyer alone, or an auction's award."""
+    lots = json.loads(document).get("price", {}).get("lots", [])
+    return [company for _, _, licence, _ in lots for company in licence[-1]]
+
+
+def asked_in(document: bytes) -> frozenset[str]:
+    """Return what a quote's document states besides a posted price: fields of agreed terms, and named companies."""
+    return stated_names(document) | frozenset(named_companies(document))
+
+
+def lot_of(
+    release: PricedRelease,
+    offer: PricedOffer,
+    points: Points | None,
+    now: dt.datetime,
+    companies: tuple[str, ...] = (),
+) -> Lot:
     """Return what a price is of: a release's points in use from the last full hour on, for as long as the offer says.
 
+    companies: all that may use it; empty: the buyer alone.
     Simultaneous partners see the same price, and all prices change together. The day's multiplier is drawn before.
     Refuses a release that is not sealed, has no figures, or has no points on the sheet.
     """
@@ -216,13 +254,13 @@ def lot_of(release: PricedRelease, offer: PricedOffer, points: Points | None, no
     begins = max(full_hour(now), release.period_to)
     since = max(_hour(begins), *(span.end for span in points.spans))
     until = _hour(months_later(begins, offer.months))
-    licence = Licence(since, max(until, since + 1), offer.usage_right, tuple(offer.purposes))
+    licence = Licence(since, max(until, since + 1), offer.right, tuple(offer.purposes), companies)
     return Lot(str(release.id), sheets.terms_of(rates, offer.sha256, demand), licence, points)
 
 
 def refuse_unpriced(rates: sheets.Rates, offer: PricedOffer) -> None:
     """Refuse rates of a sheet that have no price for an offer's right of use, or for a purpose of its terms."""
-    if offer.usage_right not in rates.rights:
+    if offer.right not in rates.rights:
         raise Invalid(
             "{terms} of {dataset} allow a use without a rate on the sheet.", terms=offer.terms, dataset=offer.dataset
         )

@@ -92,6 +92,8 @@ class Aggregation:
         """This build's own. It is in no file, argument, environment variable or dump of memory, and ends with the
         build."""
         self.engine = engine or settings().engine
+        self.sectors: Sequence[str] = ()
+        """Sectors of those who may have the release; none: anybody's."""
         self.switched: SwitchArrays | None = None
         """The events that people's switches leave out, by place and time; None: no events."""
         self.geographies: Sequence[Geography] = (H3,)
@@ -263,7 +265,7 @@ class Aggregation:
                 drawing.table(self.specification, drawn),
                 self.folder / "cells.parquet",
                 columns=columns_of(self.specification),
-                about=metadata_of(self.specification, drawn.figures),
+                about=metadata_of(self.specification, drawn.figures, self.sectors),
             ),
             "manifest.parquet": write_manifest(manifest, self.folder / "manifest.parquet"),
             object_store.EDITIONS_KEY: self._editions_key(),

@@ -112,20 +112,25 @@ def within(error: int, what: str) -> str:
     return f"95 % of counts of {what} are within {error} of what was counted"
 
 
-def metadata_of(s: Specification, figures: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(s: Specification, figures: Mapping[str, Any], sectors: Sequence[str] = ()) -> dict[str, str]:
     """Return a release file's metadata: enough to use the file without the site, and to compare it with others.
 
-    figures: the columns of `release`, as drawn.
+    figures: the columns of `release`, as drawn. sectors: of those who may have it; none: anybody's.
     """
     expansion = figures["expansion_micro"]
-    return _of_specification(s) | {
-        "partage.method_version": str(figures["method_version"]),
-        "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
-        "partage.population": str(figures["population"]),
-        "partage.revision": str(s.revision),
-        "partage.error_people": within(figures["error_people"], "people"),
-        "partage.error_events": within(figures["error_events"], "events"),
-    }
+    bound = {"partage.sectors": ", ".join(sectors)} if sectors else {}
+    return (
+        _of_specification(s)
+        | bound
+        | {
+            "partage.method_version": str(figures["method_version"]),
+            "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
+            "partage.population": str(figures["population"]),
+            "partage.revision": str(s.revision),
+            "partage.error_people": within(figures["error_people"], "people"),
+            "partage.error_events": within(figures["error_events"], "events"),
+        }
+    )
 
 
 def _of_specification(s: Specification) -> dict[str, str]:

@@ -203,7 +203,7 @@ async def _count_and_save(
         consent = await without_erased(await consent_in_force(specification.purpose, started_at))
         narrowed = scopes_of(await list_narrowed(specification.purpose, started_at))
         consent = usable(consent, narrowed, PRODUCTS[specification.product].source, spend.sectors)
-        aggregation.switched = by_place_and_time(narrowed)
+        aggregation.sectors, aggregation.switched = spend.sectors, by_place_and_time(narrowed)
         if aggregation.switched is not None:
             aggregation.geographies = await list_geographies()
         report("counting", 0.3)

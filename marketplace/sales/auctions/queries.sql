@@ -46,6 +46,7 @@ SELECT
     dataset.title_en,
     licence_terms.lines_fr,
     licence_terms.lines_en,
+    dataset.sectors,
     clock_timestamp() AS now,
     CASE
         WHEN auction.state <> 'open' THEN auction.state

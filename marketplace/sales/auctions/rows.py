@@ -8,6 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from marketplace.catalogue.licences.policies import LicenceText
+
 State = Literal["open", "closed", "awarded", "cancelled"]
 Phase = Literal["announced", "open", "closing", "closed", "awarded", "cancelled"]
 
@@ -74,8 +76,14 @@ class AuctionPage(AuctionNow, frozen=True):
     title_en: str
     lines_fr: str
     lines_en: str
+    sectors: list[str]
     now: dt.datetime
     phase: Phase
+
+    @property
+    def licence(self) -> LicenceText:
+        """Return the text of the licence that is auctioned."""
+        return LicenceText(self.lines_fr, self.lines_en, self.sectors)
 
 
 class Lot(Struct, frozen=True):

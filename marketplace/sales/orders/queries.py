@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from marketplace.catalogue.licences.policies import LicenceText
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
@@ -19,7 +20,7 @@ from marketplace.sales.orders.tables import Order
 SQL: Final = load_statements(__package__)
 
 
-class OrderPage(Struct, frozen=True):
+class OrderPage(LicenceText, frozen=True):
     """A partner's own order with its release, payment, licence and entitlement; amounts in cents, intervals half-open."""
 
     id: uuid.UUID
@@ -49,8 +50,6 @@ class OrderPage(Struct, frozen=True):
     """Whether its page offers a bank transfer."""
     licence: uuid.UUID | None
     cancelled_at: dt.datetime | None
-    lines_fr: str
-    lines_en: str
     months: int
     entitlement: uuid.UUID | None
     starts_at: dt.datetime | None
@@ -105,14 +104,12 @@ class NumberedOrder(Struct, frozen=True):
     number: str
 
 
-class QuoteTerms(Struct, frozen=True):
+class QuoteTerms(LicenceText, frozen=True):
     """The partner and the licence of a quote."""
 
     company: str
     country: str
     vat_number: str
-    lines_fr: str
-    lines_en: str
     months: int
 
 
@@ -120,9 +117,11 @@ async def get_quote_terms(quote: uuid.UUID) -> QuoteTerms:
     """Return the partner and the licence of an existing quote."""
     row = await fetch_row(
         QuoteTerms,
-        """SELECT partner.company, partner.country, partner.vat_number, lines_fr, lines_en, quote.months
+        """SELECT lines_fr, lines_en, sectors, partner.company, partner.country, partner.vat_number, quote.months
            FROM quote
            JOIN partner ON partner.id = quote.partner
+           JOIN release ON release.id = quote.release
+           JOIN dataset ON dataset.code = release.dataset
            JOIN licence_terms ON licence_terms.code = quote.terms
            WHERE quote.id = $1""",
         quote,

@@ -1,6 +1,7 @@
 -- fragment: order_page
 -- An order with its release, payment, licence and entitlement.
 SELECT
+    licence_terms.lines_fr, licence_terms.lines_en, dataset.sectors,
     purchase_order.id, purchase_order.number, purchase_order.quote, purchase_order.release, purchase_order.state,
     purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
     purchase_order.returned_minor, purchase_order.charged_back_minor, purchase_order.currency,
@@ -9,7 +10,7 @@ SELECT
     release.period_from, release.period_to,
     payment.state AS payment_state, payment.transfer, payment.payer IS NOT NULL AS may_be_transferred,
     licence.id AS licence, licence.cancelled_at,
-    licence_terms.lines_fr, licence_terms.lines_en, quote.months,
+    quote.months,
     entitlement.id AS entitlement,
     entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at, entitlement.suspended_at,
     quote.level, quote.terms,

@@ -75,6 +75,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "order": await queries.find_order(quote) if row.is_ordered else None,
         "priced": priced,
         "evidence": evidence,
+        "companies": catalogue_rules.named_companies(row.document),
         "holding_minor": 0 if row.auction else stated_holding(row.document),
         "agreed": steps_of(priced, json.loads(row.document)) if priced else [],
         "shared": f"/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf",

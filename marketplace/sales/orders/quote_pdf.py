@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from marketplace.catalogue.offers.rules import named_companies
 from marketplace.core.web import formats
 from marketplace.core.web.i18n import gettext, language
 
@@ -65,8 +66,10 @@ def draw(one: QuoteToDraw) -> bytes:
     )
     _amounts(pdf, one)
     pdf.heading(_("Licence in five lines"))
-    for line in (terms.lines_fr if language.get() == "fr" else terms.lines_en).splitlines():
+    for line in terms.text(language.get()):
         pdf.sentence(line, muted=False)
+    if companies := named_companies(quote.document):
+        pdf.sentence(_("To be used inside: %(companies)s") % {"companies": ", ".join(companies)}, muted=False)
     pdf.sentence(_("Licence of %(length)s, from the payment on.") % {"length": formats.months(terms.months)})
     pdf.sentence(
         _("This price is signed by us. Order it at %(link)s")

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from marketplace.catalogue.licences.policies import LicenceText
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, paged
@@ -17,7 +18,7 @@ from marketplace.sales.subscriptions.tables import Subscription
 SQL: Final = load_statements(__package__)
 
 
-class SubscriptionRow(Struct, frozen=True):
+class SubscriptionRow(LicenceText, frozen=True):
     """A subscription with its licence and its number of ordered releases.
 
     `locked_minor` is the highest price of one, in cents before VAT.
@@ -44,8 +45,6 @@ class SubscriptionRow(Struct, frozen=True):
     months: int
     purposes: list[str]
     countries: list[str]
-    lines_fr: str
-    lines_en: str
     ordered: int
 
 

@@ -1,6 +1,9 @@
 -- fragment: counted
 -- Subscriptions with their licence, how many releases they ordered, and how many of those orders were paid.
 SELECT
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    dataset.sectors,
     subscription.id,
     subscription.partner,
     subscription.dataset,
@@ -21,8 +24,6 @@ SELECT
     licence_terms.months,
     licence_terms.purposes,
     licence_terms.countries,
-    licence_terms.lines_fr,
-    licence_terms.lines_en,
     (
         SELECT count(*)
         FROM subscribed_release

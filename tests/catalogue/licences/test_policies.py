@@ -74,6 +74,7 @@ def test_an_evaluator_of_the_offer_answers_as_the_check_at_purchase_does() -> No
             "purpose": f"https://w3id.org/dpv#{use.purpose}" if use.purpose else None,
             "industry": f"{SITE}{odrl.PROFILE}#sector-{use.sector}" if use.sector else None,
             "spatial": use.country,
+            "recipient": f"{SITE}{odrl.PROFILE}#companies",
         }
         clause = find_refused(policy, use)
         clauses.add(clause)
@@ -97,7 +98,7 @@ def test_the_five_lines_follow_from_the_same_structure() -> None:
     assert "dure autant que votre licence ;" in french[3]
     anyone = five_lines(Policy("resell", 12), "en").split("\n")
     assert anyone[1] == "For any purpose, wherever your company is."
-    assert "resell them as they are" in anyone[0]
+    assert "to the companies named in your quote" in anyone[0]
     with pytest.raises(Invalid, match="two letters"):
         read_policy("internal", 6, purposes=[], countries=" ".join(f"{a}{b}" for a in "ABCDEF" for b in "ABCDEFGHIJKL"))
 
@@ -106,7 +107,9 @@ def test_the_offer_names_who_is_named_what_is_forbidden_and_what_follows_a_recal
     stated = odrl.offer(Policy("publish", 12), site=SITE, dataset="lyon", terms="standard-1", lines=("fr", "en"))
     using, publishing = stated["odrl:permission"]
     assert "odrl:duty" not in using
-    assert publishing["odrl:duty"]["odrl:action"] == {"@id": "odrl:attribute"}
+    attribute, bind = publishing["odrl:duty"]
+    assert attribute["odrl:action"] == {"@id": "odrl:attribute"}
+    assert bind == {"odrl:action": {"@id": "odrl:nextPolicy"}, "odrl:target": stated["odrl:uid"]}
     forbidden = [rule["odrl:action"]["@id"] for rule in stated["odrl:prohibition"]]
     assert forbidden == [f"{SITE}/docs/partner/licences#re-identify", "odrl:sell"]
     assert stated["odrl:obligation"]["odrl:action"] == {"@id": "odrl:delete"}

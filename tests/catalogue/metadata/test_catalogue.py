@@ -198,7 +198,7 @@ async def test_the_licence_is_an_offer_that_the_page_and_the_catalogue_name() ->
     document = offered.json()
     assert document["odrl:uid"] == {"@id": policy}
     assert document["dct:identifier"] == "standard-1"
-    assert document["dct:description"][1]["@value"] == "One\nTwo"
+    assert document["dct:description"][1]["@value"].startswith("One\nTwo\nOnly for these sectors")
     left = [one["odrl:leftOperand"]["@id"] for one in document["odrl:permission"][0]["odrl:constraint"]]
     assert left == ["odrl:elapsedTime", "odrl:industry"]
     await execute("UPDATE offer SET withdrawn_at = now()")

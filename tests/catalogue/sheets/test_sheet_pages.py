@@ -212,7 +212,7 @@ async def test_what_was_typed_is_kept_when_something_is_refused() -> None:
         for wrong, why in (
             ({"worth": "much"}, "Write a number above zero"),
             ({"half_life_days": "0"}, "Write a number above zero"),
-            ({"right_resell": "101"}, "100 percent at most"),
+            ({"right_publish": "101"}, "100 percent at most"),
             ({"right_internal": "90"}, "each right is worth more"),
             ({"purpose_Marketing": "-1"}, "Write a number above zero"),
             ({"segments": "18-24, 1, 25"}, "Line 1: write a segment"),

@@ -42,7 +42,7 @@ def lyon_sheet(*, weight: int = 100, zones: tuple[str, ...] = ZONES) -> rules.Do
         segments=dict.fromkeys(BANDS, (1, 500000)),
         worth_micro=20_000_000,
         half_life_hours=720,
-        rights={"internal": 6_000, "publish": 8_000, "resell": 10_000},
+        rights={"internal": 6_000, "publish": 8_000},
         purposes={"planning": 5_000},
     )
 

@@ -25,7 +25,7 @@ TERMS = {
     "segments": dict.fromkeys(BANDS, (1, 1_000_000 // len(BANDS))),
     "worth_micro": 9_000_000,
     "half_life_hours": 1_000,
-    "rights": {"internal": 6_000, "publish": 8_000, "resell": 10_000},
+    "rights": {"internal": 6_000, "publish": 8_000},
     "purposes": {},
 }
 

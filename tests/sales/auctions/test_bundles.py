@@ -109,7 +109,7 @@ async def test_what_cannot_be_sold_together_is_refused() -> None:
         await announce(plan(lyon, [cheap, dear]), by="Steward")
     await announce(plan(lyon, [cheap]), by="Steward")
     await execute(
-        "INSERT INTO licence_terms (code, lines_fr, lines_en, months, usage_right) VALUES ('other-1', 'l', 'l', 12, 'resell')"
+        "INSERT INTO licence_terms (code, lines_fr, lines_en, months, usage_right) VALUES ('other-1', 'l', 'l', 12, 'publish')"
     )
     await execute("UPDATE offer SET terms = 'other-1' WHERE id = $1", paris)
     with pytest.raises(Invalid, match="one licence’s terms"):

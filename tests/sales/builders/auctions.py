@@ -112,7 +112,7 @@ async def make_offer(
         )
         await execute(
             "INSERT INTO licence_terms (code, lines_fr, lines_en, months, usage_right)"
-            " VALUES ('standard-1', 'lignes', 'lines', 12, 'resell') ON CONFLICT DO NOTHING"
+            " VALUES ('standard-1', 'lignes', 'lines', 12, 'publish') ON CONFLICT DO NOTHING"
         )
     await execute(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands,

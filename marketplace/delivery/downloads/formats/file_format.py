@@ -63,7 +63,7 @@ class FileInput(Struct, frozen=True):
     @property
     def facts(self) -> tuple[tuple[str, Words, str], ...]:
         """Return the facts about the whole release: a name for programs, a name for people, and the fact."""
-        row = self.release
+        row, sectors = self.release, self.dataset.sectors
         return (
             ("dataset", Words("Dataset"), row.dataset),
             ("release", Words("Release"), str(row.id)),
@@ -77,6 +77,7 @@ class FileInput(Struct, frozen=True):
             ("error_people", ERROR, str(self.error_people)),
             ("threshold", Words("Threshold of publication"), str(self.threshold)),
             ("rows", Words("Rows"), str(self.row_count)),
+            *([("sectors", Words("Sectors of all who may have it"), ", ".join(sectors))] if sectors else []),
         )
 
     def about(self) -> dict[str, str]:
