@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OrderAnswer,
         OrderRequest,
         Orders,
+        OwnSpendingLimit,
         PaymentMethods,
         PaymentRequest,
         Preview,
@@ -53,6 +54,11 @@ class Operations(Calls):
     def me(self) -> Me:
         """Say whose key this is."""
         answer: Me = self.ask("GET", "/api/v1/me")
+        return answer
+
+    def own_limit(self) -> OwnSpendingLimit:
+        """Say what this key may spend; a key without a limit reads and asks for prices, and orders nothing."""
+        answer: OwnSpendingLimit = self.ask("GET", "/api/v1/spending-limit")
         return answer
 
     def request_quote(self, body: QuoteRequest, *, idempotency_key: str) -> SignedPrice:

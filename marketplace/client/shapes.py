@@ -431,6 +431,8 @@ class OrderAnswer(TypedDict):
     payment_url: NotRequired[str | None]
     bank_transfer: NotRequired[BankTransfer | None]
     due_at: NotRequired[str | None]
+    reference: NotRequired[str]
+    ordered_by: NotRequired[str]
 
 
 class OrderRequest(TypedDict):
@@ -450,6 +452,17 @@ class Orders(TypedDict):
     has_more: bool
     orders: list[OrderAnswer]
     after: NotRequired[str | None]
+
+
+class OwnSpendingLimit(TypedDict):
+    """Own spending limit."""
+
+    order_minor: int
+    month_minor: int
+    left_minor: int
+    datasets: list[str]
+    purposes: list[str]
+    ends_at: str
 
 
 class Package(TypedDict):

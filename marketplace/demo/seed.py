@@ -34,7 +34,7 @@ from marketplace.demo.seed_people import (
     add_staff_and_partners,
     add_subscriber,
     find_line,
-    get_partner,
+    get_buyer,
     list_rewards,
 )
 from marketplace.demo.seed_releases import builder_running
@@ -75,7 +75,7 @@ async def seed(generating: CitiesBeside, report: ReportProgress, return_to_prese
         return_to_present()
         report("opening auctions", 0.8)
         await builder.built_next()
-        await open_auctions([await get_partner(who) for who in (PARTNER, ABROAD)], by=STEWARD.name)
+        await open_auctions([await get_buyer(who) for who in (PARTNER, ABROAD)], by=STEWARD.name)
         report("building private releases", 0.86)
         await builder.built_all()
     await _do_business(report)

@@ -20,7 +20,6 @@ from marketplace.datasets.population.subscriber_registry import Registry
 from marketplace.demo.seed_datasets import BY_DAY, BY_HOUR
 from marketplace.demo.seed_sales import pay_hosted_page
 from marketplace.demo.synthetic_city import AGE_BANDS
-from marketplace.people.identity.actors import Actor
 from marketplace.sales.auctions import actions as auctions
 from marketplace.sales.auctions import award, eligibility
 from marketplace.sales.auctions import reverse_actions as reverse_auctions
@@ -30,6 +29,8 @@ from marketplace.sales.auctions.reverse_rules import Stratum, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from marketplace.people.identity.actors import Actor
 
 NAMESPACE: Final = uuid.UUID("4be14cb6-3f0f-4a43-9d55-4ab0c2b0a7a6")
 SEALED, LIVE, REVERSE = (uuid.uuid5(NAMESPACE, name) for name in ("sealed", "live", "call"))
@@ -51,18 +52,17 @@ class BandsRow(Struct, frozen=True):
     age_bands: list[str]
 
 
-async def open_auctions(bidders: Sequence[uuid.UUID], *, by: str) -> None:
-    """Open a sealed auction of some seconds, a live one of some days, and a reverse auction. bidders: partners.
+async def open_auctions(bidders: Sequence[Actor], *, by: str) -> None:
+    """Open a sealed auction of some seconds, a live one of some days, and a reverse auction. bidders: people of partners.
 
     Each is opened once, in one transaction with its bids or asks, so that an interrupted start begins it again.
     """
-    actors = [Actor(name="", partner=partner, vetted=True) for partner in bidders]
-    for bidder in actors:
+    for bidder in bidders:
         await _save_card(bidder)
     if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", SEALED):
-        await _open_sealed_auction(actors, by)
+        await _open_sealed_auction(bidders, by)
     if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", LIVE):
-        await _open_live_auction(actors, by)
+        await _open_live_auction(bidders, by)
     if not await fetch_scalar(bool, "SELECT true FROM reverse_auction WHERE id = $1", REVERSE):
         await _open_reverse_auction(by)
 

@@ -170,6 +170,13 @@ async def get_partner(person: DemoPerson) -> uuid.UUID:
     return partner
 
 
+async def get_buyer(person: DemoPerson) -> Actor:
+    """Return a partner's person as the actor of an action."""
+    row = await fetch_row(NamedPerson, "SELECT id, name FROM person WHERE email = $1", person.email)
+    assert row is not None, f"{person.email} is added first"
+    return Actor(name=row.name, person=row.id, partner=await get_partner(person), vetted=True)
+
+
 async def get_staff(person: DemoPerson) -> Actor:
     """Return a member of staff as the actor of an action."""
     row = await fetch_row(NamedPerson, "SELECT id, name FROM person WHERE email = $1", person.email)

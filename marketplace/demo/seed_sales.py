@@ -19,12 +19,13 @@ from marketplace.delivery.delta_sharing.actions import make_credential
 from marketplace.delivery.downloads.queries import list_entitlements
 from marketplace.delivery.links.actions import make_link
 from marketplace.delivery.outgoing.notification_actions import add_endpoint, notify_programs
-from marketplace.demo.seed_people import DemoPerson, get_partner
+from marketplace.demo.seed_people import DemoPerson, get_buyer, get_partner
 from marketplace.demo.stripe_counterpart.events import sign_event
 from marketplace.finance.reconciliation import actions as finance
 from marketplace.money.payments.balance import mirror_balance
 from marketplace.money.payments.events import handle_events, receive_event
 from marketplace.people.identity.actors import Actor
+from marketplace.people.spending.rules import spender_of
 from marketplace.sales.orders import actions as purchases
 from marketplace.subscribers.earnings import actions as earnings
 
@@ -85,7 +86,8 @@ async def _buy(sale: Sale) -> None:
     partner = await get_partner(sale.buyer)
     if not await fetch_scalar(int, "SELECT count(*) FROM purchase_order WHERE id = $1", order):
         await catalogue.quote(partner, sale.release, quote_id=quote)
-        await purchases.order(partner, quote, order_id=order, email=sale.buyer.email)
+        by = spender_of(await get_buyer(sale.buyer))
+        await purchases.order(partner, quote, by=by, order_id=order, email=sale.buyer.email)
     if address := await purchases.payment_page(partner, order):
         await pay_hosted_page(address)
 

@@ -13,8 +13,9 @@ from marketplace.catalogue.search.rules import State
 from marketplace.core import clock
 from marketplace.core.database import fetch_scalar
 from marketplace.demo.seed_datasets import BY_HOUR
-from marketplace.demo.seed_people import ABROAD, NAMESPACE, PARTNER, get_partner
+from marketplace.demo.seed_people import ABROAD, NAMESPACE, PARTNER, get_buyer, get_partner
 from marketplace.money.payments.queries import find_saved_method
+from marketplace.people.spending.rules import spender_of
 from marketplace.sales.subscriptions.actions import subscribe
 
 ASKED: Final = (
@@ -31,7 +32,8 @@ async def make_wishes() -> None:
     await saved.save(person, State("nuits"), "Nuits à Lyon", search_id=search)
     if await find_saved_method(await get_partner(PARTNER)):
         subscription = uuid.uuid5(NAMESPACE, "subscription")
-        await subscribe(await get_partner(PARTNER), BY_HOUR, releases=4, subscription=subscription)
+        by = spender_of(await get_buyer(PARTNER))
+        await subscribe(by.partner, BY_HOUR, by=by, releases=4, subscription=subscription)
     today = clock.now().date()
     wanted = RequestedData("Confluence, Gerland", "stays", "day", today - dt.timedelta(days=90), today)
     for who, most_minor, text in ASKED:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketplace.people.audit_trail.invariants import TRAIL
 from marketplace.people.identity.invariants import PEOPLE
+from marketplace.people.spending.invariants import SPENDING
 
 if TYPE_CHECKING:
     from marketplace.core.statements import Invariant
@@ -13,4 +14,5 @@ if TYPE_CHECKING:
 INVARIANTS: Final[tuple[Invariant, ...]] = (
     *TRAIL,
     *PEOPLE,
+    *SPENDING,
 )

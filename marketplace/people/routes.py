@@ -18,6 +18,8 @@ from marketplace.people.sign_in import (
     sign_in_pages,
 )
 from marketplace.people.sign_in import api as sign_in_api
+from marketplace.people.spending import api as spending_api
+from marketplace.people.spending import pages as spending_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,8 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     *company_pages.ROUTES,
     *partner_pages.ROUTES,
     *sign_in_api.ROUTES,
+    *spending_pages.ROUTES,
+    *spending_api.ROUTES,
     *sandbox_pages.ROUTES,
     *factor_pages.ROUTES,
     *provider_pages.ROUTES,

@@ -170,6 +170,7 @@ CREATE TABLE "api_key" (
     "owner" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
     "scopes" TEXT NOT NULL,
     "ends_at" TIMESTAMPTZ NOT NULL,
+    "replaces" UUID REFERENCES "api_key" ("id") ON DELETE RESTRICT,
     CONSTRAINT "scopes_are_known" CHECK (scopes ~ '^(quotes|orders|bids|downloads)( (quotes|orders|bids|downloads))*$')
 );
 
@@ -371,6 +372,54 @@ CREATE TABLE "address_change" (
     "changed_at" TIMESTAMPTZ,
     "ended_at" TIMESTAMPTZ,
     CONSTRAINT "new_one_is_confirmed" CHECK (changed_at IS NULL OR new_confirmed_at IS NOT NULL)
+);
+
+
+-- people / spending
+
+CREATE TABLE "spending_limit" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "person" UUID UNIQUE REFERENCES "person" ("id") ON DELETE SET NULL,
+    "api_key" UUID UNIQUE REFERENCES "api_key" ("id") ON DELETE RESTRICT,
+    "order_minor" BIGINT NOT NULL,
+    "month_minor" BIGINT NOT NULL,
+    "datasets" TEXT[] NOT NULL,
+    "purposes" TEXT[] NOT NULL,
+    "ends_at" TIMESTAMPTZ NOT NULL,
+    "written_at" TIMESTAMPTZ NOT NULL,
+    "revoked_at" TIMESTAMPTZ,
+    CONSTRAINT "one_holder_at_most" CHECK (num_nonnulls(person, api_key) <= 1),
+    CONSTRAINT "an_order_fits_into_a_month" CHECK (0 < order_minor AND order_minor <= month_minor)
+);
+
+CREATE TABLE "spending_month" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "spending_limit" UUID NOT NULL REFERENCES "spending_limit" ("id") ON DELETE RESTRICT,
+    "month" DATE NOT NULL,
+    "spent_minor" BIGINT NOT NULL,
+    "ceiling_minor" BIGINT NOT NULL,
+    CONSTRAINT "once_a_month" UNIQUE ("spending_limit", "month"),
+    CONSTRAINT "within_the_ceiling" CHECK (spent_minor BETWEEN 0 AND ceiling_minor)
+);
+
+CREATE TABLE "spending" (
+    "subject" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "auction" UUID,
+    "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "person" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
+    "api_key" UUID REFERENCES "api_key" ("id") ON DELETE RESTRICT,
+    "spending_limit" UUID REFERENCES "spending_limit" ("id") ON DELETE RESTRICT,
+    "month" DATE NOT NULL,
+    "amount_minor" BIGINT NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL,
+    "bids" UUID,
+    "returned_at" TIMESTAMPTZ,
+    "closed_at" TIMESTAMPTZ,
+    CONSTRAINT "amount_is_not_negative" CHECK (amount_minor >= 0),
+    CONSTRAINT "one_spender_at_most" CHECK (num_nonnulls(person, api_key) <= 1),
+    CONSTRAINT "only_bids_close" CHECK (closed_at IS NULL OR auction IS NOT NULL),
+    CONSTRAINT "bids_or_an_order" CHECK (auction IS NULL OR bids IS NULL)
 );
 
 
@@ -1694,6 +1743,8 @@ CREATE TABLE "claim" (
 CREATE TABLE "subscription" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "person" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
+    "api_key" UUID REFERENCES "api_key" ("id") ON DELETE RESTRICT,
     "dataset" TEXT NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
     "locked_minor" BIGINT NOT NULL,
     "locked" BYTEA NOT NULL,

@@ -43,6 +43,7 @@ from tests.catalogue.builders import (
     sheet_document,
 )
 from tests.datasets.builders import BANDS, PERIOD, RESOLUTION, ZONES, crowd, declare, make_subscribers, write
+from tests.people.builders import spender_for
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -220,7 +221,9 @@ async def test_a_version_stated_between_quote_and_payment_keeps_the_signed_price
     kept = await get_quote(form, partner)
     assert (kept.document, kept.amount_minor) == (quote.document, quote.amount_minor)
     assert actions.recompute(kept).amount_minor == quote.amount_minor
-    await purchases.order(partner, form, order_id=uuid.uuid4(), email="claire@atelier.example")
+    await purchases.order(
+        partner, form, by=await spender_for(partner), order_id=uuid.uuid4(), email="claire@atelier.example"
+    )
     assert await fetch_value("SELECT net_minor FROM purchase_order") == quote.amount_minor
     dearer = await get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
     offer = str(await fetch_value("SELECT id FROM offer"))

@@ -17,6 +17,7 @@ from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.actions import order
 from tests.catalogue.builders import have_everything_cost
+from tests.people.builders import spender_for
 from tests.sales.builders.shop import jobs, open_shop, pay
 from tests.support.browsing import open_visit
 from tests.support.decisions import approve_waiting
@@ -45,7 +46,7 @@ async def large_order() -> uuid.UUID:
     await identity.vet_partner(partner, "Steward")
     await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
     quote = await catalogue.quote(partner, release, quote_id=uuid.uuid4())
-    return await order(partner, quote, order_id=uuid.uuid4(), email=EMAIL)
+    return await order(partner, quote, by=await spender_for(partner), order_id=uuid.uuid4(), email=EMAIL)
 
 
 async def pays_by_transfer(partner: Guest, number: uuid.UUID, market: Market) -> None:

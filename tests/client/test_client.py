@@ -27,6 +27,7 @@ from marketplace.people.identity.key_actions import create_key
 from tests.api_client import FOLDER, client_files, formatted, read_document
 from tests.delivery.builders import Customer, customers
 from tests.money.builders import save
+from tests.people.builders import allow
 from tests.sales.builders.shop import jobs, make_buyer, make_sale, open_shop
 from tests.support.blocks import blocks_of
 from tests.support.clients import environment, run, serving_site
@@ -183,7 +184,9 @@ async def test_the_notebook_buys(stripe: Any, installed: Installed, tmp_path: Pa
     await open_shop()
     partner = await make_buyer()
     await save(stripe, partner, token="tok_visa")
-    key = await create_key(partner, "notebook", key_id=uuid.uuid4(), session="a session's secret")
+    key_id = uuid.uuid4()
+    key = await create_key(partner, "notebook", key_id=key_id, session="a session's secret")
+    await allow(partner, key_id)
     python = await asyncio.to_thread(environment, "nbclient==0.11.0", "ipykernel==7.4.0", str(installed.wheel))
     async with serving_site() as address, httpx.AsyncClient() as visitor:
         (tmp_path / "buying.ipynb").write_bytes((await visitor.get(f"{address}/en/docs/buying.ipynb")).content)

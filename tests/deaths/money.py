@@ -23,6 +23,7 @@ from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import request_order_refund
 from tests.deaths.story import LATER
 from tests.money.builders import save
+from tests.people.builders import spender_for
 from tests.sales.builders.shop import make_buyer, open_shop, seal_release
 from tests.support import scenes
 from tests.support.reads import fetch, fetch_value
@@ -157,7 +158,14 @@ async def buy_a_basket(story: Story) -> None:
     await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
     await save(story.stripe, partner, token="tok_visa")
     total = sum(one.amount_minor for one in await baskets.read_lines(releases))
-    ordering = partial(baskets.order, partner, releases, total_minor=total, basket=named("one", "basket"))
+    ordering = partial(
+        baskets.order,
+        partner,
+        releases,
+        by=await spender_for(partner),
+        total_minor=total,
+        basket=named("one", "basket"),
+    )
     await story.act(ordering, "order a basket", then=("stripe-commands",))
     for _ in range(2):
         await story.work("stripe-commands", *HEARD, "settle-orders")

@@ -401,6 +401,12 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
            VALUES (gen_random_uuid(), 'payments', '2020-01-01', '2020-01-31', 1, 1, 0, 0, now())"""
     ),
     "of documents, what is said nowhere waits to be said": "DELETE FROM einvoice_unsaid",
+    "what counts in a month is what was ordered and bid under its limit, and not given back": (
+        """WITH held AS (INSERT INTO spending_limit (id, partner, order_minor, month_minor, datasets, purposes, ends_at, written_at)
+                         SELECT gen_random_uuid(), id, 1, 1, '{}', '{}', now(), now() FROM partner LIMIT 1 RETURNING id)
+           INSERT INTO spending_month (id, spending_limit, month, spent_minor, ceiling_minor)
+           SELECT gen_random_uuid(), id, '2026-01-01', 1, 1 FROM held"""
+    ),
     "every stated fact is in the log, or waits to be, or the log says the same of its subject already": (
         "INSERT INTO log_fact (kind, subject, statement, at) VALUES ('release_sealed', 'x', '{}', now())"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime as dt
 import email
 import email.policy
 import hashlib
@@ -37,6 +38,8 @@ from marketplace.people.identity.key_actions import create_key
 from marketplace.people.mail.actions import send_mail
 from marketplace.people.message_kinds import CONFIRM_ADDRESS
 from marketplace.people.messages.links import link_token
+from marketplace.people.spending.actions import write_limit
+from marketplace.people.spending.rules import Spender, Terms
 from tests.support.ports import free_port
 from tests.support.reads import fetch, fetch_value
 from tests.support.sites import the_site
@@ -106,6 +109,22 @@ async def make_partner(company: str = "Atelier", email: str = "claire@atelier.ex
     return await actions.create_partner(
         company=company, country="FR", vat_number=vat_of(company), name="Claire Martin", email=email, password=PASSWORD
     )
+
+
+async def spender_for(partner: uuid.UUID) -> Spender:
+    """Return a partner's first person, who orders without a limit."""
+    return Spender(
+        partner, await fetch_value("SELECT id FROM person WHERE partner = $1 ORDER BY created_at, id", partner)
+    )
+
+
+async def allow(
+    partner: uuid.UUID, holder: uuid.UUID, *, order_minor: int = 10**9, month_minor: int = 10**10, **terms: Any
+) -> None:
+    """Let an owner of the partner write a limit for a colleague or key; high ceilings for a year, unless said."""
+    owner = Actor(name="Owner", person=(await spender_for(partner)).person, partner=partner)
+    written = {"datasets": [], "purposes": [], "ends_at": clock.now() + dt.timedelta(days=365)} | terms
+    await write_limit(owner, holder, Terms(order_minor=order_minor, month_minor=month_minor, **written))
 
 
 async def add_person(
@@ -340,7 +359,9 @@ def serving_vies() -> Iterator[dict[str, Any]]:
 
 
 async def machine_of(partner: uuid.UUID, app: Any) -> httpx.AsyncClient:
-    key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+    key_id = uuid.uuid4()
+    key = await create_key(partner, "robot", key_id=key_id, session="a session's secret")
+    await allow(partner, key_id)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://testserver.example",

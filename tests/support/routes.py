@@ -14,7 +14,7 @@ from marketplace.people.identity.guards import COOKIE, Expectation, begin_sessio
 from marketplace.site.answers import MACHINE_PATHS
 from marketplace.site.app import routes
 from marketplace.subscribers.operators import actions as operators
-from tests.people.builders import PASSWORD, Browser, make_partner, person_of
+from tests.people.builders import PASSWORD, Browser, allow, make_partner, person_of
 from tests.support.sites import the_site
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ async def key_of(person: uuid.UUID) -> str:
     """Make and return an API key of a person's partner."""
     partner = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE id = $1", person)
     assert partner
-    key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+    key_id = uuid.uuid4()
+    key = await key_actions.create_key(partner, "robot", key_id=key_id, session="a session's secret")
     assert key
+    await allow(partner, key_id)
     return key
 
 

@@ -47,6 +47,7 @@ from marketplace.sales.orders.refunds import record_refunds, request_order_refun
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.earnings.queries import list_unequal_accounts
+from tests.people.builders import spender_for
 from tests.sales.builders.shop import jobs, make_buyer, open_shop
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_one, fetch_value
@@ -147,7 +148,14 @@ async def order_named(name: str, reason: str = "For another of our shops.") -> N
     """Ask for the subject's quote and order it; again, they are the same ones. With a reason, beside the others."""
     seeded = await shop()
     quote = await catalogue.quote(seeded.partner, seeded.release, quote_id=named(name, "quote"))
-    await order(seeded.partner, quote, order_id=named(name, "order"), email=EMAIL, reason=reason)
+    await order(
+        seeded.partner,
+        quote,
+        by=await spender_for(seeded.partner),
+        order_id=named(name, "order"),
+        email=EMAIL,
+        reason=reason,
+    )
 
 
 # ------------------------------------------------------------------ how it must end

@@ -17,6 +17,8 @@ class Actor:
     name: str
     person: uuid.UUID | None = None
     """None for an API key."""
+    key: uuid.UUID | None = None
+    """The API key, or the first of those that replaced each other; None for a person."""
     partner: uuid.UUID | None = None
     vetted: bool = False
     """Whether the partner may buy."""

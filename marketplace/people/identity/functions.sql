@@ -21,3 +21,4 @@ CREATE INDEX IF NOT EXISTS attempt_by_subject ON sign_in_attempt (subject, at);
 CREATE INDEX IF NOT EXISTS attempt_by_date ON sign_in_attempt (at);
 CREATE INDEX IF NOT EXISTS invitation_by_email ON invitation (email);
 CREATE INDEX IF NOT EXISTS api_key_by_partner ON api_key (partner);
+CREATE INDEX IF NOT EXISTS api_key_replaced ON api_key (replaces) WHERE replaces IS NOT NULL;

@@ -29,6 +29,7 @@ class Key(Struct, frozen=True):
     label: str
     scopes: str
     owner: uuid.UUID | None
+    replaces: uuid.UUID | None
 
 
 SHOWN_AGAIN = dt.timedelta(minutes=10)
@@ -44,11 +45,13 @@ async def create_key(
     owner: uuid.UUID | None = None,
     scopes: str = " ".join(rules.SCOPES),
     days: int = rules.KEY_DAYS[-1],
+    replaces: uuid.UUID | None = None,
 ) -> str | None:
     """Make a partner's API key and return it; the same form again returns the same key for ten minutes, then None.
 
     session: the secret of the person's session; the key is derived from it and the form, and never from the database
-    alone. owner: the person who makes it; it ends with them. scopes: words of `rules.SCOPES`. days: how long it works.
+    alone. owner: the person who makes it; it ends with them. scopes: words of `rules.SCOPES`. days: how long it works. replaces: the first key of those it
+    replaces, whose spending limit is its own.
     """
     label, now = rules.clean_text(label, 80, field="label"), clock.now()
     if days not in rules.KEY_DAYS:
@@ -68,6 +71,7 @@ async def create_key(
         owner=owner,
         scopes=rules.clean_scopes(scopes),
         ends_at=now + dt.timedelta(days=days),
+        replaces=replaces,
     )
     if await ApiKey.insert(new).on_conflict(action="DO NOTHING").returning(ApiKey.id):
         await note_access(owner, "key_made", key_id, partner=partner, scopes=new.scopes, days=days)
@@ -84,7 +88,13 @@ async def rotate_key(who: Actor, key_id: uuid.UUID, *, new_id: uuid.UUID, sessio
     assert who.partner
     before = await _own_key(who, key_id)
     made = await create_key(
-        who.partner, before.label, key_id=new_id, session=session, owner=who.person, scopes=before.scopes
+        who.partner,
+        before.label,
+        key_id=new_id,
+        session=session,
+        owner=who.person,
+        scopes=before.scopes,
+        replaces=before.replaces or key_id,
     )
     until = clock.now() + rules.ROTATION
     sooner: Values = {ApiKey.ends_at: until}

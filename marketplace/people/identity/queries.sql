@@ -326,7 +326,7 @@ RETURNING left(token_hash, 16) AS id;
 
 -- name: use_key
 -- Records at $2 that the API key with the digest $1 was used, if it is in force and its maker has not ended; returns
--- its partner.
+-- its partner, and the first key of those that replaced each other.
 UPDATE api_key
 SET last_used_at = $2
 FROM partner
@@ -335,7 +335,12 @@ WHERE api_key.key_hash = $1
   AND api_key.ends_at > $2
   AND partner.id = api_key.partner
   AND NOT EXISTS (SELECT FROM person WHERE person.id = api_key.owner AND person.ended_at IS NOT NULL)
-RETURNING partner.company, partner.id, partner.vetted_at IS NOT NULL AS is_vetted, api_key.scopes;
+RETURNING
+    partner.company,
+    partner.id,
+    partner.vetted_at IS NOT NULL AS is_vetted,
+    api_key.scopes,
+    coalesce(api_key.replaces, api_key.id) AS key;
 
 -- name: find_alike
 -- What the people $1 and $2 have in common; browsers with which both signed in, the second since $3.

@@ -63,6 +63,7 @@ class KeyOwner(Struct, frozen=True):
     id: uuid.UUID
     is_vetted: bool
     scopes: str
+    key: uuid.UUID
 
 
 class Place(Struct, frozen=True):
@@ -275,7 +276,9 @@ async def actor_of_key(key: str) -> Actor | None:
     row = await fetch_row(KeyOwner, SQL["use_key"], digest(key), clock.now()) if is_ours else None
     if row is None:
         return None
-    return Actor(name=row.company, partner=row.id, vetted=row.is_vetted, scopes=frozenset(row.scopes.split()))
+    return Actor(
+        name=row.company, partner=row.id, vetted=row.is_vetted, key=row.key, scopes=frozenset(row.scopes.split())
+    )
 
 
 async def home_of(who: Actor | uuid.UUID) -> str:

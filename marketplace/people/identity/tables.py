@@ -157,6 +157,8 @@ class ApiKey(Table, db=DB, tablename="api_key"):
     """The key's scopes: words of `rules.SCOPES` separated by blanks."""
     ends_at = Timestamptz()
     """When it stops working, unless it is revoked earlier."""
+    replaces: ForeignKey[ApiKey] = ForeignKey("self", null=True, default=None, on_delete=OnDelete.restrict)
+    """The first key of those that replaced each other: they spend within one limit."""
     scopes_are_known = Check("scopes ~ '^(quotes|orders|bids|downloads)( (quotes|orders|bids|downloads))*$'")
 
 

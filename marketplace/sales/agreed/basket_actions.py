@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from marketplace.people.spending.rules import Spender
+
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
 CHANGED: Final = "A price has changed since: look at the basket again."
@@ -66,6 +68,7 @@ async def order(
     partner: uuid.UUID,
     releases: Sequence[uuid.UUID],
     *,
+    by: Spender,
     total_minor: int,
     basket: uuid.UUID,
     months: int = 0,
@@ -75,7 +78,7 @@ async def order(
 ) -> None:
     """Order a basket and charge the saved method, a charge a line, or owe each line on credit; the same id orders once.
 
-    total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
+    by: who of the partner orders. total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
     did not see. months: as of `read_lines`. terms: those of the lines that were seen; others today are refused too.
     reason: why the partner buys again what it has, or is paying; kept with those orders alone. Without one such a release
     is refused, and so are a partner without an address for invoices, and one without a saved method, or,
@@ -112,7 +115,7 @@ async def order(
             why = reason if release in had else ""
             pay_by = "invoice" if on_credit else "charge"
             await order_subscribed(
-                partner, quotes[release], order_id=orders[release], email=email, reason=why, pay_by=pay_by
+                partner, quotes[release], by=by, order_id=orders[release], email=email, reason=why, pay_by=pay_by
             )
     if on_credit:
         await settle_paid()

@@ -23,6 +23,7 @@ from marketplace.money.credit.queries import get_available
 from marketplace.money.payments.queries import find_saved_method
 from marketplace.people.identity.guards import ActorRequest, expect, vetted_partner
 from marketplace.people.identity.queries import find_company
+from marketplace.people.spending.rules import spender_of
 from marketplace.sales.agreed import basket_actions
 from marketplace.sales.orders.invoices import find_billing
 
@@ -61,6 +62,7 @@ async def order(
         await basket_actions.order(
             request.user.partner,
             chosen,
+            by=spender_of(request.user),
             total_minor=_number(data.total),
             basket=data.form_id,
             months=_number(data.months),

@@ -17,12 +17,14 @@ from marketplace.core import sealing
 from marketplace.core.database import columns, execute, fetch_row, select, transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.core.facts.actions import state_fact
+from marketplace.people.spending.actions import spend
+from marketplace.people.spending.rules import Purchase, Spender, bids_of, spender_of
 from marketplace.sales.auctions import rules, sealed_rules
 from marketplace.sales.auctions.bid_queue import queue_of
 from marketplace.sales.auctions.eligibility import NO_PAYMENT_METHOD, find_cover
 from marketplace.sales.auctions.kind_rules import Package, SealedBids
 from marketplace.sales.auctions.placing import OpenBid, lock_for_bids
-from marketplace.sales.auctions.queries import get_terms, list_reserves, lock_auction
+from marketplace.sales.auctions.queries import SoldData, get_sold_data, get_terms, list_reserves, lock_auction
 from marketplace.sales.auctions.receipts import BidReceipt, receipt_of
 from marketplace.sales.auctions.registry import get_kind
 from marketplace.sales.auctions.rows import AuctionNow, AuctionTerms, Bid, Lot
@@ -61,18 +63,28 @@ class FixedTerms(Struct, frozen=True):
     auction: AuctionTerms
     lots: list[Lot]
     digest: str
+    sold: SoldData
+
+    def purchase_of(self, partner: uuid.UUID, amount_minor: int) -> Purchase:
+        """Return what a partner's bid of this amount may buy, as its spending limit counts it."""
+        return Purchase(bids_of(self.auction.id, partner), amount_minor, self.sold.datasets, self.sold.purposes)
 
 
 class SealedBid(Struct, frozen=True):
     """A request to bid under seal: the plain values, which are used only during the request, and the stored ones."""
 
     id: uuid.UUID
-    partner: uuid.UUID
+    by: Spender
     pseudonym: str
     bids: SealedBids
     content: dict[str, Any]
     nonce: str
     sealed: bytes
+
+    @property
+    def partner(self) -> uuid.UUID:
+        """Whose bid it is."""
+        return self.by.partner
 
     def commitments(self, auction: AuctionTerms, covered_minor: int) -> list[str]:
         """Return the commitment to the bid and the most that the bid may be, hex."""
@@ -110,18 +122,22 @@ async def place_bid(
 ) -> BidReceipt:
     """Bid up to `maximum_minor` in an auction with open bids; sending the bid again returns the first answer.
 
-    Raises Invalid for a malformed amount; a bid that is too low, too late or not a raise gets an answer.
+    Raises Invalid for a malformed amount, and BeyondLimit for one that the bidder's spending limit does not allow; a bid
+    that is too low, too late or not a raise gets an answer.
     """
     partner, fixed = _bidder(actor), await fixed_terms(auction)
     if get_kind(fixed.auction.kind).bids.is_sealed:
         raise Invalid("This auction accepts sealed bids only.")
     rules.check_amount(maximum_minor, currency, fixed.auction.currency)
     needed = rules.needed_deposit(maximum_minor, fixed.auction.unsecured_minor)
-    placed = await queue_of(auction).submit(OpenBid(bid, partner, maximum_minor, needed), fixed.digest)
+    request = OpenBid(bid, spender_of(actor), fixed.purchase_of(partner, maximum_minor), needed)
+    placed = await queue_of(auction).submit(request, fixed.digest)
     if placed is None:
         async with transaction():
             _refuse_cancelled(await lock_auction(auction))
         raise NotFound("There is no such auction.")
+    if placed.beyond:
+        raise placed.beyond
     if placed.bid is None:
         assert placed.refusal, "a bid that is not answered is refused"
         raise NotAllowed(REFUSALS[placed.refusal])
@@ -156,10 +172,13 @@ async def place_sealed_bid(
         rules.check_amount(amount_minor, currency, fixed.auction.currency)
     named = rules.pseudonym(fixed.auction.salt, partner)
     sealed = sealing.seal({"content": content, "nonce": nonce}, bid, sealing.sealing_key())
-    request = SealedBid(bid, partner, named, bids, content, nonce, sealed)
+    request = SealedBid(bid, spender_of(actor), named, bids, content, nonce, sealed)
+    purchase = fixed.purchase_of(partner, max(amount_minor for _, amount_minor in packages))
     queue = queue_of(auction)
     async with queue.sealed_places, transaction():
         row, is_new = await _place_sealed(fixed, request)
+        if is_new and row.is_accepted:
+            await spend(request.by, purchase, row.received_at, auction=auction)
     return receipt_of(row, fixed.digest, is_repeated=not is_new)
 
 
@@ -237,7 +256,7 @@ async def fixed_terms(auction: uuid.UUID) -> FixedTerms:
     known = _terms.get(auction)
     if known is None:
         terms, lots = await get_terms(auction), await list_reserves(auction)
-        known = FixedTerms(terms, lots, terms_digest(terms, lots))
+        known = FixedTerms(terms, lots, terms_digest(terms, lots), await get_sold_data(auction))
         if len(_terms) >= TERMS_KEPT:
             _terms.clear()
         _terms[auction] = known

@@ -17,6 +17,7 @@ from marketplace.catalogue.offers.actions import record_observed_bids
 from marketplace.core import sealing
 from marketplace.core.database import execute, fetch_column, transaction
 from marketplace.core.facts.actions import state_fact
+from marketplace.people.spending.actions import close_bids
 from marketplace.sales.auctions.actions import notify
 from marketplace.sales.auctions.charge import charge_sales
 from marketplace.sales.auctions.debts import collect_owed, settle_debts
@@ -33,6 +34,14 @@ from pricing.auctions.transcript import to_json
 
 log = structlog.get_logger(__name__)
 BATCH_SIZE: Final = 100
+BIDS_OVER: Final = """
+    SELECT spending.subject
+    FROM spending JOIN auction ON auction.id = spending.auction
+    WHERE spending.closed_at IS NULL AND (auction.state = 'cancelled' OR auction.state = 'awarded' AND NOT EXISTS (
+        SELECT FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+        WHERE outcome.auction = auction.id AND sale.state = 'due'))
+    ORDER BY spending.subject LIMIT $1"""
+"""Bids that count against spending limits and whose auction is over, with nothing left to pay; $1 at most."""
 
 
 async def close_auctions() -> int:
@@ -123,7 +132,7 @@ async def award(auction: uuid.UUID) -> bool:
 
 # ------------------------------------------------------------------ winners who do not pay
 async def settle_sales() -> int:
-    """Mark awards as paid or called back, charge new ones, pass on unpaid ones, end deposits, collect debts.
+    """Mark awards as paid or called back, charge new ones, pass on unpaid ones, end deposits and bids, collect debts.
 
     A payment that its bank reversed does not count: its winner owes and is barred like a winner who did not pay.
 
@@ -137,6 +146,7 @@ async def settle_sales() -> int:
         moved += await second_chance(sale)
     moved += await bar_reversed()
     moved += await end_deposits()
+    await close_bids(await fetch_column(uuid.UUID, BIDS_OVER, BATCH_SIZE))
     moved += await collect_owed()
     return moved + await settle_debts()
 

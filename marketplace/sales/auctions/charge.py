@@ -17,6 +17,7 @@ from marketplace.core import clock
 from marketplace.core.database import execute, fetch_column, fetch_row, transaction
 from marketplace.core.errors import Conflict, Expired, NotAllowed, NotFound, existing
 from marketplace.datasets.releases.queries import list_revocations
+from marketplace.people.spending.rules import BeyondLimit, Spender, spender_of
 from marketplace.sales.auctions.queries import SQL
 from marketplace.sales.auctions.rules import award_document
 from marketplace.sales.auctions.tables import AuctionSale
@@ -55,25 +56,31 @@ async def pay(
     """Order a partner's award, and return the order to pay on Stripe's page, or the one that can still be paid."""
     if actor.partner is None:
         raise NotAllowed("Only a partner pays for what it won.")
-    order = await _order(sale, order_id, off_session=False, partner=actor.partner, person=actor.person, words=words)
+    order = await _order(sale, order_id, by=spender_of(actor), words=words)
     await send_payment_request(order)
     return order
 
 
 async def charge_sales() -> int:
-    """Order every new award and charge the winner's saved method, once, even after a delay; return how many. A job."""
+    """Order every new award and charge the winner's saved method, once, even after a delay; return how many. A job.
+
+    If the bidder's spending limit was revoked, it charges nothing: an owner of the company may pay in time.
+    """
     due = await fetch_column(
         uuid.UUID,
         """SELECT sale.id FROM auction_sale AS sale
+           JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           JOIN spending ON (spending.auction, spending.partner) = (outcome.auction, outcome.partner)
            WHERE sale.state = 'due' AND sale.purchase_order IS NULL
+             AND (spending.spending_limit IS NULL OR limit_is_in_force(spending.spending_limit))
              AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = sale.release)
            ORDER BY sale.due_at, sale.id LIMIT $1""",
         BATCH_SIZE,
     )
     for sale in due:
         # The order's id is the sale's: the worker finds an order that was left between ordering and charging.
-        with contextlib.suppress(Conflict):  # Called back just now: the next run marks it.
-            await _order(sale, sale, off_session=True)
+        with contextlib.suppress(Conflict, BeyondLimit):  # Called back or revoked just now: the next run finds it.
+            await _order(sale, sale)
     return len(due)
 
 
@@ -81,12 +88,14 @@ async def _order(
     sale: uuid.UUID,
     order_id: uuid.UUID,
     *,
-    off_session: bool,
-    partner: uuid.UUID | None = None,
-    person: uuid.UUID | None = None,
+    by: Spender | None = None,
     words: CheckoutWords = ENGLISH_CHECKOUT,
 ) -> uuid.UUID:
-    """Order a sale unless it has a paid or payable order, and return its order; the payment intent commits with it."""
+    """Order a sale unless it has a paid or payable order, and return its order; the payment intent commits with it.
+
+    by: who pays for it on Stripe's page; None: the job, by the saved method.
+    """
+    partner, person = (by.partner, by.person) if by else (None, None)
     async with transaction():
         await execute("SELECT id FROM auction_sale WHERE id = $1 FOR UPDATE", sale)
         row = existing(
@@ -96,7 +105,7 @@ async def _order(
             return row.purchase_order
         if await list_revocations([row.release]):
             raise Conflict("This release was called back: there is nothing to pay.")
-        if row.state != "due" or (row.due_at <= clock.now() and not off_session):
+        if row.state != "due" or (row.due_at <= clock.now() and by):
             raise Expired("The time to pay has passed.")
         document = award_document(
             row.auction,
@@ -108,6 +117,7 @@ async def _order(
         )
         await order_awarded(
             row.partner,
+            by=by,
             auction=row.auction,
             offer=row.offer,
             terms=row.terms,
@@ -118,7 +128,7 @@ async def _order(
             order_id=order_id,
             email=row.email or "",
             words=words,
-            off_session=off_session,
+            off_session=by is None,
         )
         await AuctionSale.update({AuctionSale.purchase_order: order_id}, force=True).where(AuctionSale.id == sale)
     return order_id

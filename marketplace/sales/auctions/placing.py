@@ -17,6 +17,8 @@ from msgspec import Struct
 
 from marketplace.core.database import execute, fetch_row, fetch_rows, is_in_transaction, select, transaction
 from marketplace.core.errors import NotFound, existing
+from marketplace.people.spending.actions import Allowed, count_purchases, lock_limits
+from marketplace.people.spending.rules import BeyondLimit, Purchase, Spender, find_beyond
 from marketplace.sales.auctions import rules
 from marketplace.sales.auctions.queries import SQL
 from marketplace.sales.auctions.receipts import BidReceipt
@@ -43,20 +45,32 @@ class OpenBid(Struct, frozen=True):
     """A request to bid up to a maximum, in cents; its id is the bid's."""
 
     id: uuid.UUID
-    partner: uuid.UUID
-    maximum_minor: int
+    by: Spender
+    purchase: Purchase
+    """What it may buy, for its maximum."""
     needed_minor: int = 0
     """The deposit that a bid of this size needs (`rules.needed_deposit`)."""
+
+    @property
+    def partner(self) -> uuid.UUID:
+        """Whose bid it is."""
+        return self.by.partner
+
+    @property
+    def maximum_minor(self) -> int:
+        """The maximum, in cents before VAT."""
+        return self.purchase.amount_minor
 
 
 class PlacedBid(Struct):
     """The result of a request: the bid with its id, answered now or before; or why its partner may not bid.
 
-    receipt: that of a new bid, once it is signed with the bids that were decided with it.
+    beyond: what its spending limit does not allow. receipt: that of a new bid, once it is signed with the bids that were decided with it.
     """
 
     bid: Bid | None = None
     refusal: str | None = None
+    beyond: BeyondLimit | None = None
     is_repeated: bool = False
     receipt: BidReceipt | None = None
 
@@ -102,25 +116,31 @@ async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[P
 
 
 async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[uuid.UUID, Bid]) -> list[PlacedBid]:
-    if any(auction.refusals):
+    subjects = [bid.purchase.subject for bid in bids]
+    limits = await lock_limits([bid.by for bid in bids], subjects, auction.locked_at)
+    beyond = [find_beyond(limit, bid.purchase, auction.locked_at) for limit, bid in zip(limits, bids, strict=True)]
+    if any(auction.refusals) or any(beyond):
         known = await _known(bids)
     bids_of_kind = get_kind(auction.kind).bids
     assert not bids_of_kind.is_sealed, "sealed bids are placed one by one"
     bidding, position = bids_of_kind.begin(auction), auction.bid_count
     placed: list[PlacedBid] = []
     written: dict[uuid.UUID, Bid] = {}
+    counted: dict[uuid.UUID, Allowed] = {}
     received_at = auction.locked_at
-    for bid, refusal in zip(bids, auction.refusals, strict=True):
+    for bid, refusal, limit, too_much in zip(bids, auction.refusals, limits, beyond, strict=True):
         before = known.get(bid.id) or written.get(bid.id)
         if before is not None:
             placed.append(PlacedBid(before, is_repeated=True))
             continue
-        if refusal is not None:
-            placed.append(PlacedBid(refusal=refusal))
+        if refusal is not None or too_much is not None:
+            placed.append(PlacedBid(refusal=refusal, beyond=None if refusal else too_much))
             continue
         answer = bidding.place(bid.partner, bid.maximum_minor, received_at)
         accepted = not answer.startswith("refused")
         position += accepted
+        if accepted:
+            counted[bid.partner] = Allowed(bid.by, bid.purchase, limit)
         row = written[bid.id] = Bid(
             id=bid.id,
             auction=auction.id,
@@ -138,6 +158,8 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
         placed.append(PlacedBid(row))
         received_at += MICROSECOND
     await _write(auction, list(written.values()), bidding, position)
+    if counted:
+        await count_purchases(list(counted.values()), auction.locked_at, auction=auction.id)
     return placed
 
 

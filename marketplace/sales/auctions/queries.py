@@ -138,6 +138,25 @@ async def list_reserves(auction: uuid.UUID) -> list[Lot]:
     return await fetch_rows(Lot, lots)
 
 
+class SoldData(Struct, frozen=True):
+    """The datasets of an auction's releases, and their purposes, by codes."""
+
+    datasets: list[str]
+    purposes: list[str]
+
+
+async def get_sold_data(auction: uuid.UUID) -> SoldData:
+    """Return the datasets and purposes of an auction's lots."""
+    row = await fetch_row(
+        SoldData,
+        """SELECT array_agg(DISTINCT dataset.code) AS datasets, array_agg(DISTINCT dataset.purpose) AS purposes
+           FROM auction_lot AS lot JOIN release ON release.id = lot.release JOIN dataset ON dataset.code = release.dataset
+           WHERE lot.auction = $1 HAVING count(*) > 0""",
+        auction,
+    )
+    return existing(row, NotFound("There is no such auction."))
+
+
 async def list_accepted(auction: uuid.UUID) -> list[Bid]:
     """List all accepted bids of an auction, in order."""
     accepted = (BidTable.auction == auction) & BidTable.position.is_not_null()

@@ -37,9 +37,12 @@ from marketplace.money.payments.stripe_calls import run_command
 from marketplace.money.vat import vat as vat_on
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
+from marketplace.people.spending.actions import count_late, spend_award
+from marketplace.people.spending.rules import Purchase, Spender, bids_of
 from marketplace.sales.message_kinds import PAID_TWICE
 from marketplace.sales.orders import rules
 from marketplace.sales.orders.invoices import issue_invoices
+from marketplace.sales.orders.limits import count_order, is_stopped, return_lapsed
 from marketplace.sales.orders.numbers import draw_numbers
 from marketplace.sales.orders.queries import SQL, find_held, find_order, find_paying
 from marketplace.sales.orders.rules import ENGLISH_CHECKOUT, CheckoutWords
@@ -66,6 +69,8 @@ class OrderedQuote(SignedQuote, frozen=True):
     terms: str
     months: int
     currency: str
+    dataset: str
+    purpose: str
     release_state: str
     title_fr: str
     title_en: str
@@ -94,6 +99,7 @@ async def order(
     partner: uuid.UUID,
     quote: uuid.UUID,
     *,
+    by: Spender,
     order_id: uuid.UUID,
     email: str,
     words: CheckoutWords = ENGLISH_CHECKOUT,
@@ -104,10 +110,10 @@ async def order(
 ) -> uuid.UUID:
     """Order a quote and request its payment; return the order, or the first one if the quote was ordered before.
 
-    email: the address for Stripe's receipt. reference: the partner's purchase order number. reason: why it buys the
-    same again, see `check_second`. terms: the accepted version, if named. pay_by: one of rules.PAY_BY. Refuses another
-    partner's quote, an expired one, a release no longer sold, terms of another version, a missing method, and credit
-    without a limit or beyond it. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
+    by: who of the partner orders. email: the address for Stripe's receipt. reference: the partner's purchase order
+    number. reason: why it buys the same again, see `check_second`. terms: the accepted version, if named. pay_by: one of rules.PAY_BY. Refuses another
+    partner's quote, an expired one, a release no longer sold, terms of another version, a missing method, credit
+    without a limit or beyond it, and what the spending limit of `by` does not allow. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
     the same release is closed first, so that no partner has two pages to pay.
     """
     while True:
@@ -130,6 +136,7 @@ async def order(
             other = None if reason.strip() else await find_page(partner, asked.release, asked.level)
             if other is None:
                 new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
+                await count_order(by, new, [asked.dataset], [asked.purpose])
                 await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
                 break
         assert other, "without it, this was ordered"
@@ -174,6 +181,7 @@ async def _check_transfer(order: Order, asked: OrderedQuote) -> None:
 async def order_awarded(
     partner: uuid.UUID,
     *,
+    by: Spender | None,
     auction: uuid.UUID,
     offer: uuid.UUID,
     terms: str,
@@ -188,7 +196,8 @@ async def order_awarded(
 ) -> uuid.UUID:
     """Order an auction's award at its price, in the caller's transaction; a repeated order returns the first one.
 
-    document: canonical bytes of the award that set the price, signed in a quote's place. off_session: charge the saved
+    by: who pays for it; None: nobody does but the saved method. It counts with the bids that won it. document: canonical
+    bytes of the award that set the price, signed in a quote's place. off_session: charge the saved
     method; without one, sell on invoice if the partner has a limit; otherwise make a hosted page.
     """
     now = clock.now()
@@ -211,6 +220,8 @@ async def order_awarded(
         awarded = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
         assert awarded, "it was written above"
         new = await _write_order(awarded, order_id, now, may_repeat=True)
+        purchase = Purchase(order_id, net_minor, [awarded.dataset], [awarded.purpose])
+        await spend_award(by, purchase, bids_of(auction, partner), partner, now)
         await accept_quote(quote, now)
         owed = _owed(new, awarded, email, words, now)
         if not off_session:  # An unpaid award goes to the next bidder
@@ -242,6 +253,7 @@ async def order_subscribed(
     partner: uuid.UUID,
     quote: uuid.UUID,
     *,
+    by: Spender,
     order_id: uuid.UUID,
     email: str,
     pay_by: str = "charge",
@@ -260,6 +272,7 @@ async def order_subscribed(
         _check_quote(asked, now)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reason=reason, may_repeat=may_repeat)
+        await count_order(by, new, [asked.dataset], [asked.purpose])
         await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
 
 
@@ -349,6 +362,9 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
         raise Expired("This order was not paid in time; ask for a new quote.")
     if state != "awaiting_payment":
         return None
+    if await is_stopped(order_id):
+        await lapse(order_id)
+        raise Expired("The spending limit under which this was ordered is not in force any more.")
     await send_payment_request(order_id)
     return await find_open_page(order_id)
 
@@ -406,6 +422,7 @@ async def _settle_some() -> int:
             ids,
             [one.money_at for one in paid],
         )
+        await count_late(ids)
         rates = (chosen.subscribers_basis_points, chosen.operator_basis_points)
         await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
         ends = [months_later(one.money_at, one.months) for one in paid]
@@ -434,13 +451,15 @@ def _sale(order: PaidOrder) -> Entry:
 async def lapse_unpaid() -> int:
     """Lapse the orders that were not paid in time, and have Stripe close their pages; return how many lapsed.
 
-    A debit that its bank has yet to honour is awaited without limit, a bank transfer for two weeks.
+    A debit that its bank has yet to honour is awaited without limit, a bank transfer for two weeks. What was ordered
+    under a spending limit that is not in force any more lapses at once.
     """
     now = clock.now()
     async with transaction():
         late = await fetch_column(uuid.UUID, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
         for one in late:
             await payments.request_expiry(one)
+        await return_lapsed()
     return len(late)
 
 

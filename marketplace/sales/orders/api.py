@@ -15,6 +15,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.pages import PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.money.payments.queries import BankTransfer
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
+from marketplace.people.spending.rules import spender_of
 from marketplace.sales.orders import actions, queries
 from marketplace.sales.orders.checkout_words import checkout_words
 
@@ -79,6 +80,10 @@ class OrderAnswer(Struct):
     """Where to send the money, while a bank transfer is awaited."""
     due_at: dt.datetime | None = None
     """On invoice: until when to pay."""
+    reference: str = ""
+    """Your company's own order number, if it was given."""
+    ordered_by: str = ""
+    """The colleague by name, or the API key by its label; empty once that person is erased."""
 
 
 class Orders(Struct):
@@ -152,6 +157,7 @@ async def order_quote(
     order = await actions.order(
         partner_id,
         data.quote,
+        by=spender_of(request.user),
         order_id=order_id,
         reference=data.reference,
         reason=data.reason,

@@ -66,6 +66,9 @@ class OrderPage(LicenceText, frozen=True):
     settled_at: dt.datetime | None
     is_overdue: bool
     """Whether it is suspended because of an unpaid invoice."""
+    reference: str
+    ordered_by: str
+    """The colleague by name, or the key by its label; empty once that person is erased."""
 
     @property
     def bank_transfer(self) -> BankTransfer | None:

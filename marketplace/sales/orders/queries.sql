@@ -15,8 +15,12 @@ SELECT
     entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at, entitlement.suspended_at,
     quote.level, quote.terms,
     revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en,
-    credit_sale.due_at, credit_sale.settled_at, credit_sale.suspended_at IS NOT NULL AS is_overdue
+    credit_sale.due_at, credit_sale.settled_at, credit_sale.suspended_at IS NOT NULL AS is_overdue,
+    purchase_order.reference, coalesce(person.name, api_key.label || ' (' || api_key.prefix || '…)', '') AS ordered_by
 FROM purchase_order
+LEFT JOIN spending ON spending.subject = purchase_order.id
+LEFT JOIN person ON person.id = spending.person
+LEFT JOIN api_key ON api_key.id = spending.api_key
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
 JOIN quote ON quote.id = purchase_order.quote
@@ -51,7 +55,7 @@ WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
 SELECT
     quote.id, quote.partner, quote.release, quote.level,
     quote.amount_minor, quote.document, quote.signature, quote.expires_at, quote.auction, quote.offer, quote.terms,
-    quote.months, quote.currency,
+    quote.months, quote.currency, dataset.code AS dataset, dataset.purpose,
     release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
     partner.country, partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
 FROM quote
@@ -126,7 +130,7 @@ WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
 
 -- name: lapse_orders
 -- Lapses at most $2 orders whose payment failed or expired, was requested before $1, or is a transfer of an order
--- before $3; a debit is awaited. Returns them.
+-- before $3, or whose spending limit is not in force; a debit is awaited. Returns them.
 UPDATE purchase_order
 SET state = 'lapsed'
 WHERE id IN (
@@ -139,6 +143,10 @@ WHERE id IN (
           payment.state IN ('expired', 'failed')
           OR payment.state <> 'processing' AND payment.requested_at <= $1
           OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3
+          OR payment.state <> 'processing' AND EXISTS (
+              SELECT FROM spending
+              WHERE spending.subject = purchase_order.id AND NOT limit_is_in_force(spending.spending_limit)
+          )
       )
     ORDER BY purchase_order.id
     LIMIT $2

@@ -26,6 +26,7 @@ from marketplace.money.credit.queries import get_available
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
 from marketplace.people.identity.queries import get_person
 from marketplace.people.messages.links import link_token
+from marketplace.people.spending.rules import BeyondLimit, spender_of
 from marketplace.sales.orders import actions, invoices, queries
 from marketplace.sales.orders.checkout_words import checkout_words
 from marketplace.sales.orders.quote_pdf import QuoteToDraw, draw
@@ -111,6 +112,7 @@ async def order_quote(
         order = await actions.order(
             of,
             quote,
+            by=spender_of(request.user),
             order_id=data.form_id,
             email=email,
             words=checkout_words(),
@@ -118,7 +120,7 @@ async def order_quote(
             reason=data.reason,
             pay_by=data.pay_by,
         )
-    except (Invalid, Conflict) as refusal:
+    except (Invalid, Conflict, BeyondLimit) as refusal:
         written = {name: getattr(data, name)[:LONGEST] for name in WRITTEN}
         return again("orders/quote.html", refusal, form=written, **await _quote(quote, of))
     return await to_payment(of, order)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -23,11 +24,14 @@ from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.core.errors import Conflict, Invalid, Refusal
 from marketplace.core.locks import lock
+from marketplace.datasets.releases.tables import Dataset
 from marketplace.money.credit.queries import get_available, has_limit
 from marketplace.money.credit.rules import check_credit
 from marketplace.money.payments.queries import find_saved_method
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
+from marketplace.people.spending.actions import lock_limits
+from marketplace.people.spending.rules import Purchase, Spender, check
 from marketplace.sales.message_kinds import SUBSCRIPTION_ENDED, SUBSCRIPTION_PAUSED
 from marketplace.sales.orders.actions import order_subscribed
 from marketplace.sales.orders.queries import get_email
@@ -36,6 +40,9 @@ from marketplace.sales.subscriptions.queries import SQL, find_open, get_own
 from marketplace.sales.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
 from pricing.order import as_new, canonical, from_canonical
+
+if TYPE_CHECKING:
+    from marketplace.core.database import Values
 
 SAVED_METHOD, INVOICE = "saved_method", "invoice"
 BATCH_SIZE = 200
@@ -54,6 +61,8 @@ class DueRelease(Struct, frozen=True):
     terms: str
     """The licence whose price was locked."""
     release: uuid.UUID
+    person: uuid.UUID | None
+    api_key: uuid.UUID | None
 
 
 class StoppedSubscription(Struct, frozen=True):
@@ -75,6 +84,7 @@ async def subscribe(
     partner: uuid.UUID,
     dataset: str,
     *,
+    by: Spender,
     releases: int,
     subscription: uuid.UUID,
     pay_by: str = SAVED_METHOD,
@@ -83,10 +93,9 @@ async def subscribe(
 ) -> None:
     """Subscribe to the next releases of a dataset, each by today's price sheet, for at most the price of the latest when new.
 
-    The same id subscribes once. pay_by: saved_method or invoice. seen_minor: the price the partner saw, in cents before
-    VAT; seen_terms: the licence terms. Refuses a price that has risen, another licence, a dataset that is not on sale,
-    a second subscription to it, a partner without a saved method or a limit, and on invoice a partner without a limit,
-    with an overdue invoice, or whose limit does not cover one release.
+    The same id subscribes once. by: whose spending limit allows one now, and each later. pay_by: saved_method or
+    invoice. seen_minor: the price the partner saw, in cents before VAT; seen_terms: the licence terms. Refuses a price that has risen, another licence, a dataset that is not on sale,
+    a second subscription to it, a partner without a way to pay, and on invoice what its limit does not cover.
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
@@ -112,10 +121,13 @@ async def subscribe(
                 "The licence has changed since you opened this page: read the new one, and confirm if you agree."
             )
         await _check_payment(partner, pay_by, most_minor)
+        await _check_limit(by, subscription, dataset, most_minor)
         await Subscription.insert(
             Subscription(
                 id=subscription,
                 partner=partner,
+                person=by.person,
+                api_key=by.key,
                 dataset=dataset,
                 locked_minor=most_minor,
                 locked=canonical(price),
@@ -154,14 +166,28 @@ async def _check_payment(partner: uuid.UUID, pay_by: str, price_minor: int) -> N
         raise Conflict("Save a card or bank account first: each release is paid by it.")
 
 
-async def pay_otherwise(partner: uuid.UUID, subscription: uuid.UUID, pay_by: str) -> None:
-    """Change how later releases of a partner's own subscription are paid; refuses like `subscribe`, and if ended."""
+async def _check_limit(by: Spender, subscription: uuid.UUID, dataset: str, price_minor: int) -> None:
+    """Refuse a subscription of whose releases the spending limit of its partner's person or key allows not even one now."""
+    now, purpose = clock.now(), await fetch_scalar(str, Dataset.select(Dataset.purpose).where(Dataset.code == dataset))
+    assert purpose
+    (limit,) = await lock_limits([by], [subscription], now)
+    check(limit, Purchase(subscription, price_minor, [dataset], [purpose]), now)
+
+
+async def pay_otherwise(partner: uuid.UUID, subscription: uuid.UUID, pay_by: str, *, by: Spender) -> None:
+    """Change how later releases of a partner's own subscription are paid; refuses like `subscribe`, and if ended.
+
+    by: who changes it; later releases are ordered under their spending limit.
+    """
     row = await get_own(subscription, partner)
     if row.state == "ended":
         raise Conflict("This subscription has ended.")
     if row.pay_by != pay_by:
         await _check_payment(partner, pay_by, row.locked_minor)
-        await Subscription.update({Subscription.pay_by: pay_by}).where(Subscription.id == subscription)
+    async with transaction():
+        await _check_limit(by, subscription, row.dataset, row.locked_minor)
+        changed: Values = {"pay_by": pay_by, "person": by.person, "api_key": by.key}
+        await Subscription.update(changed).where(Subscription.id == subscription)
 
 
 async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:
@@ -226,7 +252,8 @@ async def _order(due: DueRelease) -> int:
         locked = catalogue.Locked(from_canonical(due.locked), due.locked_minor, due.terms)
         await catalogue.quote(due.partner, due.release, quote_id=quote, locked=locked)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
-        await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
+        by = Spender(due.partner, due.person, due.api_key)
+        await order_subscribed(due.partner, quote, by=by, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
         await note_credit(due.subscription, order)
         await _note(due, order=order)
     return 1

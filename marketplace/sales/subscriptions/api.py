@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from marketplace.core.web.i18n import gettext
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
+from marketplace.people.spending.rules import spender_of
 from marketplace.sales.orders.api import IdempotencyKey, once
 from marketplace.sales.subscriptions import actions, queries
 
@@ -137,7 +138,12 @@ async def subscribe(
     assert request.user.partner
     made = once(request.user.partner, "subscription", idempotency_key)
     await actions.subscribe(
-        request.user.partner, data.dataset, releases=data.releases, subscription=made, pay_by=data.pay_by
+        request.user.partner,
+        data.dataset,
+        by=spender_of(request.user),
+        releases=data.releases,
+        subscription=made,
+        pay_by=data.pay_by,
     )
     return await _answer(request, made)
 
@@ -180,7 +186,7 @@ async def change_payment(
 ) -> SubscriptionAnswer:
     """Have the releases to come be charged to the saved method, or be on invoice within your limit."""
     assert request.user.partner
-    await actions.pay_otherwise(request.user.partner, subscription, data.pay_by)
+    await actions.pay_otherwise(request.user.partner, subscription, data.pay_by, by=spender_of(request.user))
     return await _answer(request, subscription)
 
 

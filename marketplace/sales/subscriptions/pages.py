@@ -21,6 +21,7 @@ from marketplace.core.web.pages import again, page, see
 from marketplace.money.credit.queries import get_available
 from marketplace.money.payments.queries import find_saved_method
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
+from marketplace.people.spending.rules import BeyondLimit, spender_of
 from marketplace.sales.subscriptions import actions, queries
 from marketplace.sales.subscriptions.api import why
 from marketplace.sales.subscriptions.credits import days_to_promise
@@ -90,6 +91,7 @@ async def subscribe(
         await actions.subscribe(
             request.user.partner,
             code,
+            by=spender_of(request.user),
             releases=releases,
             subscription=data.form_id,
             pay_by=data.pay_by,
@@ -151,8 +153,8 @@ async def pay_otherwise(
     """Change how later releases are paid."""
     assert request.user.partner
     try:
-        await actions.pay_otherwise(request.user.partner, subscription, data.pay_by)
-    except Conflict as refusal:
+        await actions.pay_otherwise(request.user.partner, subscription, data.pay_by, by=spender_of(request.user))
+    except (Conflict, BeyondLimit) as refusal:
         return again("subscriptions/subscription.html", refusal, **await _own(subscription, request.user.partner))
     return see(f"/subscriptions/{subscription}")
 

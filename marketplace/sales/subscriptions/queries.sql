@@ -85,7 +85,9 @@ SELECT DISTINCT ON (subscription.id)
     subscription.locked,
     subscription.pay_by,
     subscription.terms,
-    release.id AS release
+    release.id AS release,
+    subscription.person,
+    subscription.api_key
 FROM subscription
 JOIN offer ON offer.dataset = subscription.dataset AND offer.withdrawn_at IS NULL
 JOIN release ON release.dataset = subscription.dataset AND release.state = 'sealed'

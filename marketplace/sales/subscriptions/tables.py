@@ -8,9 +8,9 @@ from piccolo.table import Table
 
 from marketplace.catalogue.offers.tables import LicenceTerms
 from marketplace.core.database import DB
-from marketplace.core.personal_data import NOBODYS
+from marketplace.core.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from marketplace.datasets.releases.tables import Dataset, Release
-from marketplace.people.identity.tables import Partner
+from marketplace.people.identity.tables import ApiKey, Partner, Person
 from marketplace.sales.orders.tables import Order
 from pricing.money import EUR
 
@@ -18,9 +18,15 @@ from pricing.money import EUR
 class Subscription(Table, db=DB, tablename="subscription"):
     """A partner buys the next releases of a dataset, each by the price sheet of the day on which it began."""
 
-    personal_data = NOBODYS
+    personal_data = PersonalData(
+        (Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="person = me.person"
+    )
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
+    """Who subscribed or last changed how it is paid, under whose spending limit its releases are ordered."""
+    api_key = ForeignKey(ApiKey, null=True, default=None, on_delete=OnDelete.restrict)
+    """The key that did."""
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     locked_minor = BigInt()
     """The highest price of one release, before VAT: what the latest one cost when new."""

@@ -18,7 +18,7 @@ from marketplace.sales.auctions.award import close_auctions
 from marketplace.sales.auctions.registry import KINDS
 from marketplace.sales.auctions.reserves import compute_reserve
 from marketplace.sales.orders.refunds import request_order_refund
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, make_quote, make_sale, open_shop, save_card
 from tests.support.reads import fetch, fetch_value
@@ -103,7 +103,7 @@ async def auction_with_bids(release: uuid.UUID, bids: Mapping[uuid.UUID, int], *
 async def place_and_award(auction: uuid.UUID, bids: Mapping[uuid.UUID, int]) -> None:
     """Place these sealed bids, let the end pass, and have the award made."""
     for partner, amount in bids.items():
-        actor = Actor(name="Bidder", partner=partner, vetted=True)
+        actor = Actor(name="Bidder", person=(await spender_for(partner)).person, partner=partner, vetted=True)
         nonce = secrets.token_hex(32)
         answer = await place_sealed_bid(actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], amount)])
         assert answer.accepted, answer

@@ -20,7 +20,7 @@ from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.orders.actions import order
 from marketplace.sales.subscriptions.actions import subscribe
 from tests.catalogue.builders import put_on_sale
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import FLOOR, make_buyer, open_shop
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
@@ -59,14 +59,14 @@ async def test_a_purpose_is_asked_with_the_price_and_checked_again_with_the_orde
         quote = uuid.UUID(quoted.headers["location"].rpartition("/")[2])
         await state_use(partner, "study-1", purpose="ScientificResearch", right="publish")
         with pytest.raises(NotAllowed, match="what your company means to do"):
-            await order(partner, quote, order_id=uuid.uuid4(), email="a@b.example")
+            await order(partner, quote, by=await spender_for(partner), order_id=uuid.uuid4(), email="a@b.example")
         await execute("UPDATE partner SET country = 'DE' WHERE id = $1", partner)
         await state_use(partner, "study-1", purpose="ScientificResearch")
         ordered = await buyer.submit(f"/en/quotes/{quote}/orders", {"street": "1 rue A", "city": "Lyon"})
         assert ordered.status_code == 403
         assert "not for companies established in your country" in page_text(ordered)
         await execute("UPDATE partner SET country = 'BE' WHERE id = $1", partner)
-        assert await order(partner, quote, order_id=uuid.uuid4(), email="a@b.example")
+        assert await order(partner, quote, by=await spender_for(partner), order_id=uuid.uuid4(), email="a@b.example")
     assert await fetch_value("SELECT count(*) FROM intended_use") == 1, "the last word counts"
 
 
@@ -75,7 +75,7 @@ async def test_no_way_to_buy_goes_around_it() -> None:
     partner = await make_buyer()
     for attempt in (
         begin(partner, "lyon", trial=uuid.uuid4()),
-        subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4()),
+        subscribe(partner, "lyon", by=await spender_for(partner), releases=4, subscription=uuid.uuid4()),
     ):
         with pytest.raises(NotAllowed, match="for some purposes alone"):
             await attempt

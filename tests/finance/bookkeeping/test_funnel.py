@@ -26,7 +26,7 @@ from marketplace.sales.agreed import basket_actions as baskets
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import request_order_refund
 from marketplace.sales.subscriptions.actions import deliver, subscribe
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, page_text, spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, make_sale, open_shop, pay, seal_release
 from tests.support.reads import fetch_value
 
@@ -78,11 +78,11 @@ async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: A
         await pay(answer.headers["location"])
         await atelier.get(f"/en/payment-method?saved={saved}&back=/basket")
         sold = await make_sale(atelier, buyer, weeks[2])
-        await subscribe(buyer, "lyon", releases=4, subscription=uuid.uuid4())
+        await subscribe(buyer, "lyon", by=await spender_for(buyer), releases=4, subscription=uuid.uuid4())
         await execute("UPDATE subscription SET after = after - interval '1 day'")
         await deliver()
         total = sum(line.amount_minor for line in await baskets.read_lines(weeks[:2]))
-        await baskets.order(buyer, weeks[:2], total_minor=total, basket=uuid.uuid4())
+        await baskets.order(buyer, weeks[:2], by=await spender_for(buyer), total_minor=total, basket=uuid.uuid4())
         await jobs()
         await request_order_refund(sold["id"], "Nora", refund_id=uuid.uuid4(), amount_minor=4_321)
         await jobs()

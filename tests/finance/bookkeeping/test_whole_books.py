@@ -36,7 +36,7 @@ from tests.finance.bookkeeping.validators import PROGRAMS, checked_by, write_exp
 from tests.finance.builders.banking import bank_day
 from tests.finance.builders.statements import banked
 from tests.money.builders import save, with_limit
-from tests.people.builders import make_staff
+from tests.people.builders import make_staff, spender_for
 from tests.sales.builders import shop
 from tests.sales.builders.auctions import announce_of_shop, end_auction, place
 from tests.sales.builders.claims import agree_to_claim
@@ -92,7 +92,9 @@ async def auction_it(stripe: Any, release: uuid.UUID, ann: uuid.UUID) -> None:
     bob = await shop.make_buyer("bureau")
     await save(stripe, bob, token="tok_visa")
     auction, deposit = await announce_of_shop(release), uuid.uuid4()
-    url = await eligibility.ask_deposit(Actor(name="Ann", partner=ann, vetted=True), auction, deposit=deposit)
+    url = await eligibility.ask_deposit(
+        Actor(name="Ann", person=(await spender_for(ann)).person, partner=ann, vetted=True), auction, deposit=deposit
+    )
     assert url
     await shop.pay(url)
     await eligibility.refresh_deposit(ann, deposit)
@@ -115,7 +117,7 @@ async def renew_and_claim(stripe: Any, market: Any) -> None:
     """Have a subscription bring the next release, charged to a saved card, and give back a part of a sale that was claimed."""
     await execute("UPDATE dataset SET cadence = 'week'")
     await save(stripe, market.partner, token="tok_visa")
-    await subscribe(market.partner, "lyon", releases=4, subscription=uuid.uuid4())
+    await subscribe(market.partner, "lyon", by=await spender_for(market.partner), releases=4, subscription=uuid.uuid4())
     now = clock.now()
     release = await shop.seal_release(rows=201, period=(now - dt.timedelta(days=8), now - dt.timedelta(days=1)))
     manifest = await object_store.get(object_store.private_key(market.release, "manifest.parquet"))

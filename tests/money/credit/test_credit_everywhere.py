@@ -22,7 +22,7 @@ from marketplace.sales.orders.actions import settle_paid
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.subscriptions.actions import deliver
 from tests.money.builders import clerks, save
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.auctions import announce_of_shop, end_auction, place
 from tests.sales.builders.shop import change_billing_of, jobs, make_buyer, open_shop, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -165,7 +165,7 @@ async def test_an_award_is_owed_on_invoice_by_who_has_a_limit_and_no_method(stri
     [total] = await owed()
     assert (await get_available(ann)).owed_minor == total
     sale = await fetch_value("SELECT id FROM auction_sale")
-    winner = Actor(name="Ann", partner=ann, vetted=True)
+    winner = Actor(name="Ann", person=(await spender_for(ann)).person, partner=ann, vetted=True)
     assert await charge.pay(winner, sale, order_id=uuid.uuid4()) == sale, "a click asks Stripe for nothing"
     await ending.settle_sales()
     assert await fetch_value("SELECT state FROM auction_sale") == "paid"

@@ -37,7 +37,7 @@ from marketplace.sales.orders.refunds import request_order_refund
 from marketplace.subscribers.earnings.rules import MICRO_PER_MINOR
 from marketplace.subscribers.payouts import actions as payouts
 from tests.finance.builders.banking import bank_day
-from tests.people.builders import make_staff
+from tests.people.builders import make_staff, spender_for
 from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
 from tests.support import scenes
@@ -119,7 +119,14 @@ class Money(RuleBasedStateMachine):
         async def story() -> None:
             sale = uuid.uuid4()
             quote = await catalogue.quote(self.shop.partner, self.shop.release, quote_id=uuid.uuid4())
-            await order_quote(self.shop.partner, quote, order_id=sale, email=scenes.EMAIL, reason="For another shop.")
+            await order_quote(
+                self.shop.partner,
+                quote,
+                by=await spender_for(self.shop.partner),
+                order_id=sale,
+                email=scenes.EMAIL,
+                reason="For another shop.",
+            )
             total = await fetch_value("SELECT total_minor FROM purchase_order WHERE id = $1", sale)
             chosen = {"card": {"token": "tok_bypassPending"}, "good debit": {"iban": GOOD_IBAN}}.get(
                 method, {"iban": BAD_IBAN}

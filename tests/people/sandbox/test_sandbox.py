@@ -6,6 +6,7 @@ import asyncio
 import base64
 import datetime as dt
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -35,7 +36,7 @@ from marketplace.people.sandbox.actions import check_database, mark_database
 from marketplace.people.sandbox.actions import enter as enter_by
 from marketplace.people.sandbox.rules import LASTS, Pass, read_pass, write_pass
 from marketplace.site.app import create_app
-from tests.people.builders import PASSWORD, Browser, machine_of, page_text
+from tests.people.builders import PASSWORD, Browser, allow, machine_of, page_text
 from tests.sales.builders.shop import counts, jobs, make_buyer, open_shop, pay
 from tests.support.ports import free_port
 from tests.support.reads import fetch_value
@@ -318,7 +319,9 @@ async def test_a_partner_on_another_machine_pays_under_the_sandboxs_own_address(
     settings.cache_clear()
     partner = await make_buyer()
     await open_shop()
-    key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+    key_id = uuid.uuid4()
+    key = await create_key(partner, "robot", key_id=key_id, session="a session's secret")
+    await allow(partner, key_id)
     served = f"http://127.0.0.1:{port_of(site)}"
     async with (
         counterpart_running(None, counterpart, control=True) as stripe,
@@ -354,6 +357,10 @@ async def enter_by_pass(visitor: httpx.AsyncClient, shown: str) -> str:
     entered = await forms.submit("/en/sandbox/enter", {"shown": shown})
     assert entered.status_code == 303, entered.text
     made = await forms.submit("/en/keys", {"label": "try", "scopes": "quotes orders downloads", "days": "30"})
+    listed = (await visitor.get("/en/company/spending")).text
+    key = re.findall(r'href="/en/company/spending/([0-9a-f-]{36})"', listed)[-1]
+    limit = {"order": "99999", "month": "99999", "until": f"{clock.now() + dt.timedelta(days=30):%Y-%m-%d}"}
+    await forms.submit(f"/en/company/spending/{key}", limit)
     return made.text.split('<code class="secret">')[1].split("<")[0]
 
 

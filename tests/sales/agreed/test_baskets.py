@@ -21,7 +21,7 @@ from marketplace.money.ledger.periods import month_of
 from marketplace.money.payments.balance import mirror_balance
 from marketplace.sales.agreed import basket_actions
 from marketplace.sales.orders.invoices import change_billing
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_payer, open_shop, pay, seal_release
 from tests.support.reads import fetch, fetch_value
 
@@ -87,7 +87,9 @@ async def test_several_releases_are_ordered_at_once_each_at_its_price(stripe: An
     with pytest.raises(Invalid, match="at once"):
         await basket_actions.read_lines([uuid.uuid4() for _ in range(basket_actions.LARGEST + 1)])
     with pytest.raises(Conflict, match="Nothing"):
-        await basket_actions.order(partner, [uuid.uuid4()], total_minor=1, basket=uuid.uuid4())
+        await basket_actions.order(
+            partner, [uuid.uuid4()], by=await spender_for(partner), total_minor=1, basket=uuid.uuid4()
+        )
 
 
 async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next(stripe: Any) -> None:
@@ -151,7 +153,9 @@ async def test_a_basket_is_ordered_at_the_length_that_is_wanted(months: int) -> 
     weeks = [first] + [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in (1, 2, 3)]
     partner, lines = await make_payer(), await basket_actions.read_lines(weeks, months)
     total = sum(line.amount_minor for line in lines)
-    await basket_actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4(), months=months)
+    await basket_actions.order(
+        partner, weeks, by=await spender_for(partner), total_minor=total, basket=uuid.uuid4(), months=months
+    )
     sold = await fetch("SELECT DISTINCT months FROM purchase_order JOIN quote ON quote.id = quote")
     assert sold == [(months or 12,)]
     assert await fetch_value("SELECT count(*) FROM purchase_order") == len(weeks)

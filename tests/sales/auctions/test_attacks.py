@@ -25,7 +25,7 @@ from marketplace.sales.auctions.page_queries import list_offers
 from marketplace.sales.auctions.second_chance import second_chance
 from tests.catalogue.builders import put_on_sale
 from tests.money.builders import save
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.auctions import (
     DAY,
     SECOND,
@@ -59,8 +59,8 @@ async def revoke_release(release: uuid.UUID) -> None:
     await revoke(release, reason_fr="Une erreur", reason_en="A fault", by="Steward")
 
 
-def actor_of(partner: uuid.UUID) -> Actor:
-    return Actor(name="Ann", partner=partner, vetted=True)
+async def actor_of(partner: uuid.UUID) -> Actor:
+    return Actor(name="Ann", person=(await spender_for(partner)).person, partner=partner, vetted=True)
 
 
 async def test_what_was_called_back_is_neither_announced_nor_charged(stripe: Any) -> None:
@@ -68,7 +68,7 @@ async def test_what_was_called_back_is_neither_announced_nor_charged(stripe: Any
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     await save(stripe, bob, token="tok_visa")
     auction, deposit = await announce_of_shop(release, "exclusive"), uuid.uuid4()
-    url = await eligibility.ask_deposit(actor_of(ann), auction, deposit=deposit)
+    url = await eligibility.ask_deposit(await actor_of(ann), auction, deposit=deposit)
     assert url
     await pay(url)
     await eligibility.refresh_deposit(ann, deposit)
@@ -79,7 +79,7 @@ async def test_what_was_called_back_is_neither_announced_nor_charged(stripe: Any
     assert await fetch_value("SELECT partner FROM exclusive_window") == ann
     sale = await fetch_value("SELECT id FROM auction_sale")
     with pytest.raises(Conflict, match="called back"):
-        await charge.pay(actor_of(ann), sale, order_id=uuid.uuid4())
+        await charge.pay(await actor_of(ann), sale, order_id=uuid.uuid4())
     assert await charge.charge_sales() == 0
     await ending.settle_sales()
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
@@ -277,14 +277,14 @@ async def test_a_deposit_that_ends_too_soon_can_be_made_again(stripe: Any) -> No
     release = await open_shop()
     ann = await make_buyer("atelier")
     auction, first, second = await announce_of_shop(release), uuid.uuid4(), uuid.uuid4()
-    url = await eligibility.ask_deposit(actor_of(ann), auction, deposit=first)
+    url = await eligibility.ask_deposit(await actor_of(ann), auction, deposit=first)
     assert url
     await pay(url)
     await eligibility.refresh_deposit(ann, first)
-    assert await eligibility.ask_deposit(actor_of(ann), auction, deposit=uuid.uuid4()) is None, "one is held back"
+    assert await eligibility.ask_deposit(await actor_of(ann), auction, deposit=uuid.uuid4()) is None, "one is held back"
     await move_end(auction, "now() + interval '60 days'")
     assert await eligibility.find_refusal(ann, auction) == "no_payment_method"
-    url = await eligibility.ask_deposit(actor_of(ann), auction, deposit=second)
+    url = await eligibility.ask_deposit(await actor_of(ann), auction, deposit=second)
     assert url
     await pay(url)
     await eligibility.refresh_deposit(ann, second)
@@ -301,7 +301,7 @@ async def test_two_tabs_make_one_deposit(stripe: Any) -> None:
     del stripe
 
     release = await open_shop()
-    ann = actor_of(await make_buyer("atelier"))
+    ann = await actor_of(await make_buyer("atelier"))
     auction = await announce_of_shop(release)
     await asyncio.gather(
         *(asyncio.create_task(eligibility.ask_deposit(ann, auction, deposit=uuid.uuid4())) for _ in range(4))
@@ -361,7 +361,7 @@ async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(st
     await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
     await ingest_bands(tmp_path, {line: "40+" if line < 3 else "18-39" for line in range(10)})
     await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)
-    bidders = [ann, bob]
+    bidders = [await actor_of(ann), await actor_of(bob)]
     with pytest.raises(NotAllowed):
         await seed_auctions.open_auctions(bidders, by="Steward")
     assert await counts("auction", "bid") == (0, 0)

@@ -20,7 +20,7 @@ from marketplace.sales.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, que
 from marketplace.sales.auctions.placing import OpenBid, place_open_bids
 from marketplace.sales.auctions.receipts import signed
 from pricing.auctions.receipt import read_receipt
-from tests.sales.builders.auctions import make_bidder, open_auction, seal
+from tests.sales.builders.auctions import bid_for, make_bidder, open_auction, seal
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
@@ -85,7 +85,7 @@ async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either(
     ids = [uuid.uuid4() for _ in range(1000)]
 
     async def bid(auction: uuid.UUID, some: list[uuid.UUID]) -> None:
-        requests = [OpenBid(one, ann.partner, 1_000 + number) for number, one in enumerate(some)]
+        requests = [OpenBid(one, ann.spender, bid_for(1_000 + number)) for number, one in enumerate(some)]
         placed = await place_open_bids(auction, requests)
         assert placed is not None
         assert [one.bid.id for one in placed if one.bid] == some
@@ -203,7 +203,7 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
 @pytest.mark.parametrize("repeats", [1, 2])
 async def test_a_bid_sent_twice_in_one_statement_is_one_bid(repeats: int) -> None:
     auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
-    placed = await place_open_bids(auction, [OpenBid(bid, ann.partner, 5_000)] * repeats)
+    placed = await place_open_bids(auction, [OpenBid(bid, ann.spender, bid_for(5_000))] * repeats)
     assert placed is not None
     assert [(one.bid.id, one.is_repeated) for one in placed if one.bid] == [(bid, False), (bid, True)][:repeats]
     assert await fetch_value("SELECT count(*) FROM bid") == 1

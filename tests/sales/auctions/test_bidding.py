@@ -28,7 +28,7 @@ from marketplace.sales.auctions.actions import cancel, place_bid, place_sealed_b
 from marketplace.sales.auctions.kinds import limited
 from marketplace.sales.auctions.queries import get_auction, list_log
 from tests.people.builders import kinds_written
-from tests.sales.builders.auctions import Bidder, make_bidder, move_end, open_auction
+from tests.sales.builders.auctions import Bidder, bid_for, make_bidder, move_end, open_auction
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.sites import the_site
@@ -61,7 +61,7 @@ async def test_who_is_outbid_is_written_in_the_transaction_of_the_bid(monkeypatc
 
     async def bid(*bidders: tuple[Bidder, int]) -> list[str]:
         """Place bids together, and return their ids."""
-        bids = [placing.OpenBid(uuid.uuid4(), one.partner, maximum) for one, maximum in bidders]
+        bids = [placing.OpenBid(uuid.uuid4(), one.spender, bid_for(maximum)) for one, maximum in bidders]
         placed = await placing.place_open_bids(auction, bids)
         assert placed
         assert all(one.bid and one.bid.answer == "leading" for one in placed)

@@ -29,7 +29,7 @@ from marketplace.site.storefront.reminders import write_to_bidders
 from pricing.auctions.forgone import History, Window, window_reserve
 from pricing.order import from_canonical
 from tests.money.builders import REFUSING, refusing, save
-from tests.people.builders import PASSWORD, Browser, kinds_written, page_text
+from tests.people.builders import PASSWORD, Browser, kinds_written, page_text, spender_for
 from tests.sales.builders.auctions import DAY, announce_of_shop, end_auction, make_bidder, move_end, open_auction, place
 from tests.sales.builders.shop import FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -60,7 +60,7 @@ async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_released(strip
     release = await open_shop()
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     auction, other = await announce_of_shop(release), await announce_of_shop(release)
-    actor = Actor(name="Ann", partner=ann, vetted=True)
+    actor = Actor(name="Ann", person=(await spender_for(ann)).person, partner=ann, vetted=True)
     deposit = uuid.uuid4()
     url = await eligibility.ask_deposit(actor, auction, deposit=deposit)
     assert url
@@ -109,7 +109,7 @@ async def test_the_winner_is_charged_once_off_session(stripe: Any) -> None:
     assert await fetch_value("SELECT net_minor FROM auction_sale") == 30_000
     await asyncio.gather(*(asyncio.create_task(charge.charge_sales()) for _ in range(4)))
     sale = await fetch_value("SELECT id FROM auction_sale")
-    winner = Actor(name="Ann", partner=ann, vetted=True)
+    winner = Actor(name="Ann", person=(await spender_for(ann)).person, partner=ann, vetted=True)
     assert await charge.pay(winner, sale, order_id=uuid.uuid4()) == sale, "a click makes no second order"
     await jobs()
     assert await counts("purchase_order", "licence", "entitlement") == (1, 1, 1)
@@ -173,7 +173,9 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     await save(stripe, bob, token="tok_visa")
     auction = await announce_of_shop(release)
     deposit = uuid.uuid4()
-    url = await eligibility.ask_deposit(Actor(name="Ann", partner=ann, vetted=True), auction, deposit=deposit)
+    url = await eligibility.ask_deposit(
+        Actor(name="Ann", person=(await spender_for(ann)).person, partner=ann, vetted=True), auction, deposit=deposit
+    )
     assert url
     await pay(url)
     await eligibility.refresh_deposit(ann, deposit)
@@ -192,7 +194,7 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     assert await ending.settle_sales() == 0, "its page may still be paid"
     await execute("UPDATE payment SET requested_at = requested_at - interval '1 hour'")
     await jobs()
-    winner = Actor(name="Ann", partner=ann, vetted=True)
+    winner = Actor(name="Ann", person=(await spender_for(ann)).person, partner=ann, vetted=True)
     with pytest.raises(Expired):
         await charge.pay(winner, await fetch_value("SELECT id FROM auction_sale"), order_id=uuid.uuid4())
     await ending.settle_sales()

@@ -19,6 +19,7 @@ from marketplace.datasets.releases.queries import get_dataset
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.passwords import hash_password
+from marketplace.people.spending.rules import Purchase, Spender, spender_of
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import reverse_actions
 from marketplace.sales.auctions.actions import place_bid, place_sealed_bid
@@ -37,7 +38,7 @@ from tests.catalogue.builders import (
 )
 from tests.datasets.builders import BANDS, ZONES
 from tests.money.builders import REFUSING, refusing
-from tests.people.builders import PASSWORD
+from tests.people.builders import PASSWORD, allow, spender_for
 from tests.sales.builders.shop import FLOOR, jobs, save_card
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
@@ -59,18 +60,34 @@ class Bidder:
 
     partner: uuid.UUID
     key: str
+    person: uuid.UUID | None = None
+    """None: the one that `make_bidder` adds."""
 
     @property
     def actor(self) -> Actor:
-        return Actor(name="Bidder", partner=self.partner, vetted=True)
+        return Actor(name="Bidder", person=self.person or owner_id(self.partner), partner=self.partner, vetted=True)
+
+    @property
+    def spender(self) -> Spender:
+        return spender_of(self.actor)
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
 
+def owner_id(partner: uuid.UUID) -> uuid.UUID:
+    """Return the id of the owner that `make_bidder` adds to a company, and who bids without a limit."""
+    return uuid.uuid5(partner, "owner")
+
+
+def bid_for(amount_minor: int) -> Purchase:
+    """Return what a bid of this amount may buy, of any dataset."""
+    return Purchase(uuid.uuid4(), amount_minor, [], [])
+
+
 async def make_bidder(name: str = "Bidder", *, vetted: bool = True, with_method: bool = True) -> Bidder:
-    partner, key = uuid.uuid4(), f"key-{uuid.uuid4()}"
+    partner, key, key_id = uuid.uuid4(), f"key-{uuid.uuid4()}", uuid.uuid4()
     await execute(
         """INSERT INTO partner (id, company, country, vat_number, signed_up_at, vetted_at, vetted_by)
            VALUES ($1, $2, 'FR', '', now(), CASE WHEN $3 THEN now() END, CASE WHEN $3 THEN 'steward' END)""",
@@ -81,18 +98,19 @@ async def make_bidder(name: str = "Bidder", *, vetted: bool = True, with_method:
     await execute(
         """INSERT INTO api_key (id, partner, label, prefix, key_hash, created_at, scopes, ends_at)
            VALUES ($1, $2, 'test', 'key', $3, now(), 'quotes orders bids downloads', now() + interval '1 year')""",
-        uuid.uuid4(),
+        key_id,
         partner,
         hashlib.sha256(key.encode()).hexdigest(),
     )
     await execute(
         """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
            VALUES ($1, $2, $3, '', 'en', $4, now())""",
-        uuid.uuid4(),
+        owner_id(partner),
         f"{partner.hex}@example.org",
         name,
         partner,
     )
+    await allow(partner, key_id)
     if with_method:
         await save_card(partner)
     return Bidder(partner, key)
@@ -219,12 +237,12 @@ async def announce_of_shop(
 
 
 async def place(partner: uuid.UUID, auction: uuid.UUID, amount: int) -> None:
-    actor = Actor(name="Bidder", partner=partner, vetted=True)
+    bidder = Bidder(partner, key="", person=(await spender_for(partner)).person)
     row = await get_auction(auction)
     if row.kind == "ascending":
-        assert (await place_bid(actor, auction, bid=uuid.uuid4(), maximum_minor=amount)).accepted
+        assert (await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=amount)).accepted
     else:
-        answer = await seal(Bidder(partner, key=""), auction, ([0], amount))
+        answer = await seal(bidder, auction, ([0], amount))
         assert answer.accepted, answer
 
 

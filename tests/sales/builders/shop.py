@@ -33,7 +33,7 @@ from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import record_refunds
 from tests.catalogue.builders import cover, figures_alike, have_everything_cost, latest_releases, put_on_sale
 from tests.datasets.builders import BANDS, ZONES, declare, stated_days
-from tests.people.builders import Browser, make_partner
+from tests.people.builders import Browser, make_partner, spender_for
 from tests.support.reads import fetch_one
 
 if TYPE_CHECKING:
@@ -236,7 +236,13 @@ async def order_basket(partner: uuid.UUID, *codes: str, months: int = 0, basket:
     releases = await latest_releases(*codes)
     total = sum(line.amount_minor for line in await basket_actions.read_lines(releases, months))
     await basket_actions.order(
-        partner, releases, total_minor=total, basket=basket or uuid.uuid4(), months=months, reason="For us."
+        partner,
+        releases,
+        by=await spender_for(partner),
+        total_minor=total,
+        basket=basket or uuid.uuid4(),
+        months=months,
+        reason="For us.",
     )
 
 
@@ -273,7 +279,16 @@ async def basket_of(releases: list[uuid.UUID]) -> dict[str, str]:
 async def on_credit(partner: uuid.UUID, release: uuid.UUID, **more: Any) -> Any:
     """Order on credit and return the order."""
     quote = await make_quote(partner, release)
-    await place(partner, quote, order_id=uuid.uuid4(), email="x@partner.example", pay_by="invoice", reason="x", **more)
+    await place(
+        partner,
+        quote,
+        by=await spender_for(partner),
+        order_id=uuid.uuid4(),
+        email="x@partner.example",
+        pay_by="invoice",
+        reason="x",
+        **more,
+    )
     return await order_of(quote)
 
 

@@ -13,7 +13,7 @@ from marketplace.core.web.formats import paris_day
 from marketplace.money.payments.events import handle_events
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.sales.orders.actions import lapse_unpaid, order, settle_paid
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.waiting import until
@@ -81,7 +81,7 @@ async def test_orders_at_once_are_numbered_without_gaps(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     quotes = [await make_quote(partner, release) for _ in range(6)]
-    how = {"email": "a@b.example", "reason": "One for each of our shops."}
+    how = {"by": await spender_for(partner), "email": "a@b.example", "reason": "One for each of our shops."}
     await asyncio.gather(*(order(partner, quote, order_id=uuid.uuid4(), **how) for quote in quotes))
     numbers = [row["number"] for row in await fetch("SELECT number FROM purchase_order ORDER BY number")]
     assert numbers == [f"P-{paris_day(clock.now()).year}-{n:06d}" for n in range(1, 7)]

@@ -24,7 +24,7 @@ from marketplace.core.signing import sign
 from marketplace.datasets.releases import publishing
 from marketplace.people.identity import key_actions
 from marketplace.sales.orders.refunds import return_money_of_recalled
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, allow, page_text
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, open_shop, order_of, pay
 from tests.support.pdf import check_tagged
 from tests.support.reads import fetch_value
@@ -83,7 +83,9 @@ async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_t
             "nothing is cut silently"
         )
         assert "because " * 70 in endless.text
-        key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+        key_id = uuid.uuid4()
+        key = await key_actions.create_key(partner, "robot", key_id=key_id, session="a session's secret")
+        await allow(partner, key_id)
         headers = {"authorization": f"Bearer {key}", "idempotency-key": "second"}
         by_machine = await browser.client.post(
             "/api/v1/orders", json={"quote": str(again), "terms": "standard-1"}, headers=headers

@@ -13,6 +13,7 @@ from marketplace.core import clock
 from marketplace.core.database import execute, transaction
 from marketplace.sales.orders.actions import TIME_TO_PAY, TIME_TO_TRANSFER, lapse, lapse_unpaid, order, settle_paid
 from tests.catalogue.builders import have_everything_cost
+from tests.people.builders import spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, open_shop, send_transfer
 from tests.support.reads import fetch_value
 
@@ -22,7 +23,8 @@ LARGE = 150_000
 
 async def order_by_transfer(partner: uuid.UUID, release: uuid.UUID, pay_by: str = "bank_transfer") -> uuid.UUID:
     quote = await make_quote(partner, release)
-    return await order(partner, quote, order_id=uuid.uuid4(), email="x@example.org", reason="x", pay_by=pay_by)
+    by = await spender_for(partner)
+    return await order(partner, quote, by=by, order_id=uuid.uuid4(), email="x@example.org", reason="x", pay_by=pay_by)
 
 
 async def test_unpaid_transfers_pages_and_holds_keep_nobody_from_the_next_one(stripe: Any) -> None:
@@ -51,7 +53,8 @@ async def test_an_order_that_waits_for_its_money_holds_no_window_up(stripe: Any)
     await catalogue.quote(partner, release, quote_id=kept, is_held=True)
     assert await is_quoted_beyond(offer, now + 29 * DAY, now)
     assert not await is_quoted_beyond(offer, now + 31 * DAY, now)
-    await order(partner, kept, order_id=uuid.uuid4(), email="x@example.org", reason="x", pay_by="bank_transfer")
+    by = await spender_for(partner)
+    await order(partner, kept, by=by, order_id=uuid.uuid4(), email="x@example.org", reason="x", pay_by="bank_transfer")
     assert not await is_quoted_beyond(offer, now + 20 * MINUTE, now), "once it is ordered it is held no more"
     assert stripe
 

@@ -13,7 +13,7 @@ from marketplace.core.database import execute
 from marketplace.sales.subscriptions.actions import deliver, subscribe
 from tests.catalogue.builders import DAY, amounts_of, make_span, open_catalogue, put_on_sale
 from tests.datasets.builders import ZONES
-from tests.people.builders import Browser, machine_of, page_text
+from tests.people.builders import Browser, machine_of, page_text, spender_for
 from tests.sales.builders.shop import make_payer
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.sites import the_site
@@ -40,7 +40,7 @@ async def subscribe_to_terms(before: tuple[str, int], after: tuple[str, int], **
     await catalogue.define_terms("after-1", right=after[0], months=after[1], **lines, **narrowed)
     await put_on_sale("city", terms="before-1", worth_minor=WORTH, least_minor=1)
     begun = Begun(uuid.uuid4(), await make_payer())
-    await subscribe(begun.partner, "city", releases=4, subscription=begun.id)
+    await subscribe(begun.partner, "city", by=await spender_for(begun.partner), releases=4, subscription=begun.id)
     return begun
 
 

@@ -17,7 +17,7 @@ from marketplace.sales.auctions.actions import cancel
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.subscriptions.actions import deliver, subscribe
 from tests.catalogue.builders import amounts_of, charge_at_least, put_on_sale
-from tests.people.builders import Browser, page_text
+from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, next_release, open_shop, save_card, seal_release
 from tests.support.reads import fetch, fetch_value
 
@@ -36,7 +36,7 @@ async def test_who_subscribes_to_what_is_late_already_is_not_credited_for_the_da
     partner = await make_buyer()
     await save_card(partner)
     subscription = uuid.uuid4()
-    await subscribe(partner, "lyon", releases=4, subscription=subscription)
+    await subscribe(partner, "lyon", by=await spender_for(partner), releases=4, subscription=subscription)
     await execute("UPDATE subscription SET promised_days = 3")
     # The shop's releases are sealed two days before they are there.
     with clock.shifted((waited + 2) * DAY - dt.timedelta(hours=1)):
@@ -82,7 +82,8 @@ async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_ano
     await execute("UPDATE dataset SET cadence = 'week'")
     partner, rival = await make_buyer(), await make_buyer("rival")
     await save_card(partner)
-    pressed = [subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4()) for _ in range(2)]
+    by = await spender_for(partner)
+    pressed = [subscribe(partner, "lyon", by=by, releases=4, subscription=uuid.uuid4()) for _ in range(2)]
     outcomes = await asyncio.gather(*pressed, return_exceptions=True)
     assert sorted(type(one).__name__ for one in outcomes) == ["Conflict", "NoneType"]
     assert await fetch_value("SELECT count(*) FROM subscription") == 1
@@ -108,7 +109,7 @@ async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: A
     await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
     partner = await make_buyer()
     await save_card(partner)
-    await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+    await subscribe(partner, "lyon", by=await spender_for(partner), releases=4, subscription=uuid.uuid4())
     await seal_release(rows=12_000, period=(end - 12 * WEEK, end))
     assert await deliver() == 0
     week = await seal_release(rows=1_000, period=(end - WEEK, end))
@@ -133,7 +134,7 @@ async def test_on_the_eve_of_a_release_only_the_sheet_is_locked_and_never_its_ag
     await save_card(partner)
     with clock.shifted(WEEK - DAY):
         [old] = await amounts_of("lyon")
-        await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+        await subscribe(partner, "lyon", by=await spender_for(partner), releases=4, subscription=uuid.uuid4())
     with clock.shifted(WEEK):
         await seal_release(period=(end, end + WEEK))
         posted = max(await amounts_of("lyon"))
@@ -150,12 +151,12 @@ async def test_a_partner_has_a_dataset_alone_though_others_subscribe_to_it_and_t
     partner, rival = await make_buyer("first"), await make_buyer("second")
     for one in (partner, rival):
         await save_card(one)
-    await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+    await subscribe(partner, "lyon", by=await spender_for(partner), releases=4, subscription=uuid.uuid4())
     now, offer = clock.now(), await fetch_value("SELECT id FROM offer")
     hour = dt.timedelta(hours=1)
     plan = Plan("exclusive", offer, [release], now - hour, now + hour, exclusive_from=now + 2 * hour)
     auction = await announce(structs.replace(plan, exclusive_to=now + 50 * hour), by="Steward")
-    await subscribe(rival, "lyon", releases=4, subscription=uuid.uuid4())
+    await subscribe(rival, "lyon", by=await spender_for(rival), releases=4, subscription=uuid.uuid4())
     await next_release(1)
     with clock.shifted(3 * hour):
         assert await deliver() == 0

@@ -41,7 +41,7 @@ from tests.catalogue.builders import charge_between, put_on_sale
 from tests.datasets.builders import declare
 from tests.finance.builders.travelling import number_of, transmission_of
 from tests.money.builders import REFUSING, refusing
-from tests.people.builders import make_staff
+from tests.people.builders import make_staff, spender_for
 from tests.sales.builders import shop
 from tests.sales.builders.claims import agree_to_claim
 from tests.sales.builders.shop import send_transfer
@@ -352,7 +352,15 @@ async def play_subscriptions(year: Year, people: People) -> None:
     basket = [row["id"] for row in await fetch("SELECT id FROM release ORDER BY period_to DESC LIMIT 3 OFFSET 1")]
     total = sum(line.amount_minor for line in await baskets.read_lines(basket))
     await year.act(
-        partial(baskets.order, berlin, basket, total_minor=total, basket=named_in_year("berlin", "basket")), "basket"
+        partial(
+            baskets.order,
+            berlin,
+            basket,
+            by=await spender_for(berlin),
+            total_minor=total,
+            basket=named_in_year("berlin", "basket"),
+        ),
+        "basket",
     )
     await year.work()
     auction = await announce_in_year(year, "bundle", [older, newer], "bundle")

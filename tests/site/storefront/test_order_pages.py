@@ -14,7 +14,7 @@ from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.sales.orders.actions import order
 from marketplace.sales.orders.refunds import request_order_refund
-from tests.people.builders import Browser
+from tests.people.builders import Browser, spender_for
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
 from tests.support.reads import fetch_value
 
@@ -117,7 +117,7 @@ async def test_lists_are_paged(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     for _ in range(27):
-        how = {"email": "a@b.example", "reason": "For another of our shops."}
+        how = {"by": await spender_for(partner), "email": "a@b.example", "reason": "For another of our shops."}
         await order(partner, await make_quote(partner, release), order_id=uuid.uuid4(), **how)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
