@@ -16,12 +16,14 @@ from marketplace.core.database import fetch_scalar
 from marketplace.core.errors import Conflict
 
 VERSIONS_A_MAJOR: Final = 10_000
+OF_THE_SERVER: Final = ("--exclude-extension=*", "--no-publications", "--no-subscriptions", "--no-tablespaces")
+"""Left out of a dump: a superuser made it for this server, and no other role may make it again on another."""
 
 
 async def dump(program: str, url: str, snapshot: str, into: IO[bytes]) -> None:
     """Dump the database as an exported snapshot shows it into an empty file."""
     form = ("--format=custom", "--compress=1", "--no-owner", "--no-privileges")
-    await _run(program, *form, f"--snapshot={snapshot}", f"--dbname={url}", stdout=into)
+    await _run(program, *form, *OF_THE_SERVER, f"--snapshot={snapshot}", f"--dbname={url}", stdout=into)
 
 
 async def restore_dump(program: str, url: str, dumped: IO[bytes]) -> None:
@@ -37,8 +39,9 @@ async def _run(program: str, *arguments: str, stdin: IO[bytes] | None = None, st
     )
     _, answer = await running.communicate()
     if running.returncode:
-        last = answer.decode(errors="replace").strip().rpartition("\n")[2]
-        raise Conflict("{program} failed: {why}", program=Path(program).name, why=last)
+        lines = answer.decode(errors="replace").strip().split("\n")
+        why = next((line for line in lines if "error:" in line), lines[-1])
+        raise Conflict("{program} failed: {why}", program=Path(program).name, why=why)
 
 
 async def find_program(name: str) -> str:

@@ -20,13 +20,13 @@ _numbers = itertools.count(1)
 
 
 @contextlib.asynccontextmanager
-async def empty_machine(postgres: EmbeddedPostgres, folder: Path) -> AsyncIterator[None]:
-    """Go on with an empty database and an empty store; the machine of before is back afterwards."""
+async def empty_machine(postgres: EmbeddedPostgres, folder: Path) -> AsyncIterator[str]:
+    """Go on with an empty database, whose name it gives, and an empty store; the machine of before is back afterwards."""
     name, before = f"machine_{os.getpid()}_{next(_numbers)}", dict(os.environ)
     postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
     await _go_to({"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(folder)})
     try:
-        yield
+        yield name
     finally:
         await _go_to(before)
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")

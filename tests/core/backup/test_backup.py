@@ -101,6 +101,22 @@ async def test_a_backup_is_whole_and_only_its_key_opens_it(postgres: EmbeddedPos
         assert missing_keys(again) == ["PARTAGE_IDENTITY_KEYS demo"]
 
 
+async def test_what_a_superuser_made_for_the_server_hinders_no_restore(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """A hosted PostgreSQL has extensions and publications that our role may neither make nor comment."""
+    of_the_server = "CREATE EXTENSION vector; CREATE PUBLICATION everything FOR ALL TABLES"
+    async with empty_machine(postgres, tmp_path / "here") as here:
+        await migrate()
+        postgres.run_sql(of_the_server, here)
+        place, manifest = await back_up(str(tmp_path / "backups"), [new_key(tmp_path / "key")])
+    for there in ("", "CREATE EXTENSION vector"):
+        async with empty_machine(postgres, tmp_path / f"there{len(there)}") as name:
+            postgres.run_sql(there, name)
+            assert await restored(place, tmp_path / "key") == manifest
+            assert await broken() == []
+
+
 async def test_a_backup_that_another_operator_signed_is_refused(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Age says nothing of who wrote a file: anyone who has the public key could have us restore a world of theirs."""
     place, _ = await back_up(str(tmp_path), [new_key(tmp_path / "key")])
