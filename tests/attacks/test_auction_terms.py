@@ -22,7 +22,7 @@ from marketplace.sales.auctions.actions import place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.queries import get_auction
 from pricing.__main__ import main as pricing
-from tests.people.builders import Browser, page_text, spender_for
+from tests.people.builders import Browser, page_text
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.sales.builders.shop import make_buyer, open_shop
 from tests.support.owner import as_owner

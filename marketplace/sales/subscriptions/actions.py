@@ -21,7 +21,7 @@ from marketplace.catalogue.offers.queries import (
 )
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.core.errors import Conflict, Invalid, Refusal
 from marketplace.core.locks import lock
 from marketplace.datasets.releases.tables import Dataset

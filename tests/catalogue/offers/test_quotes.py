@@ -29,7 +29,7 @@ from tests.catalogue.builders import (
     promise_contributors,
     seal_week,
 )
-from tests.people.builders import Browser, make_partner, page_text, spender_for
+from tests.people.builders import Browser, make_partner, page_text
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.waiting import until_blocked
