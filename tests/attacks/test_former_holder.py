@@ -63,7 +63,7 @@ async def test_an_heirs_copy_names_no_sale_of_a_release_the_former_holder_was_in
         )
     assert own["shares"]
     assert all(share["release"] for share in theirs["shares"])
-    apart = ("licence", "release", "sold_at", "held_until", "net_minor")
+    apart = ("licence", "release", "sold_in", "held_until", "posted_minor", "pool_minor", "divided_by")
     assert {share[name] for share in own["shares"] for name in apart} == {None}
 
 

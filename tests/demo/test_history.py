@@ -120,7 +120,8 @@ async def pages_show_it() -> None:
         await subscriber.sign_in(SUBSCRIBER.email, PASSWORD)
         earnings = page_text(await subscriber.get("/en/earnings"))
         assert "February 2026" in earnings
-        assert "5 Mar 2025" in page_text(await subscriber.get("/en/earnings?page=2")), "the year's first sale, of 36"
+        last = page_text(await subscriber.get("/en/earnings?page=2"))
+        assert any(f"{buyer}, March 2025" in last for buyer in ("”", "not stated")), "the year's first sale, of 36"
 
 
 # ------------------------------------------------------------------ the clock
