@@ -55,6 +55,16 @@ def test_the_environment_is_one_that_serve_accepts() -> None:
     refuse_demo_settings(read(OPERATORS_OWN | given))
 
 
+def test_jobs_make_backups_into_a_volume_of_their_own() -> None:
+    place = re.fullmatch(r"\$\{BACKUPS:-(.+)\}", OURS["jobs"]["environment"]["PARTAGE_BACKUPS"])
+    assert place
+    assert f"backups:{place[1]}" in OURS["jobs"]["volumes"]
+    owned = re.search(r"cd (\S+) && mkdir (.+?) && chown partage (.+)", OURS["jobs"]["build"]["dockerfile_inline"])
+    assert owned
+    assert {f"{owned[1]}/{name}" for name in owned[3].split()} >= {place[1]}
+    assert owned[2] == owned[3]
+
+
 def test_services_wait_for_what_they_name() -> None:
     for service in SERVICES.values():
         for awaited, how in service.get("depends_on", {}).items():

@@ -22,20 +22,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write database, objects and ids of keys, never a key, of one instant into one encrypted file; the site may sell."""
-    from marketplace.core.backup.actions import back_up, new_key
+    from marketplace.core.backup.actions import back_up, new_key, size_of
     from marketplace.core.errors import Invalid
     from marketplace.core.settings import settings
 
     if arguments.new_key:
         print(new_key(arguments.new_key))
         return 0
-    if not arguments.to:
-        raise Invalid("Say where the backup is written: a folder or a bucket.")
-    keys = arguments.key or [key for key in settings().backup_key.split(",") if key]
+    to = arguments.to or settings().backups
+    if not to:
+        raise Invalid("Say where the backup is written: a folder or a bucket, or PARTAGE_BACKUPS.")
 
     async def story() -> int:
-        place, manifest = await back_up(arguments.to, keys)
-        size = sum(content.bytes for content in manifest.files.values())
+        place, manifest = await back_up(to, arguments.key)
+        size = size_of(manifest)
         print(f"{place}: {len(manifest.files) - 1} objects and the database of {manifest.made_at}, {size} bytes.")
         return 0
 

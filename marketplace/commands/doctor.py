@@ -60,6 +60,8 @@ def _check_what_is_optional() -> list[Check]:
         lacking["legal pages"] = missing(settings())
     if (is_of_jobs or not is_of_web) and not settings().smtp_url:
         lacking["mail"] = ["SMTP_URL"]
+    if is_of_jobs and not (settings().backups and settings().backup_key):
+        lacking["backups"] = ["PARTAGE_BACKUPS and PARTAGE_BACKUP_KEY"]
     found = [_with(name, variables) for name, variables in lacking.items()]
     return [*found, _check_mail()] if settings().smtp_url else found
 

@@ -205,6 +205,15 @@ class Settings:
     backup_key: str = _setting(
         "PARTAGE_BACKUP_KEY", "", "public key (age1…) that backups are encrypted to; several with commas between"
     )
+    backups: str = _setting(
+        "PARTAGE_BACKUPS", "", "folder or bucket (s3://…) that `jobs` writes backups into; empty: none", roles=(JOBS,)
+    )
+    backup_hours: int = _setting(
+        "PARTAGE_BACKUP_HOURS", "24", "hours between two backups of `jobs`; after twice as many the last one is too old"
+    )
+    backup_days: int = _setting(
+        "PARTAGE_BACKUP_DAYS", "30", "days until a backup of `jobs` is deleted, after a newer one", roles=(JOBS,)
+    )
     erasures: str = _setting(
         "PARTAGE_ERASURES",
         "",
@@ -404,6 +413,8 @@ class Settings:
             raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
         if self.payout_file_payees < 1 or self.payout_file_bytes < SMALLEST_FILE_BYTES:
             raise Invalid("PAYOUT_FILE_PAYEES must be above 0, PAYOUT_FILE_BYTES at least 1000.")
+        if self.backup_hours < 1 or self.backup_days < 1:
+            raise Invalid("PARTAGE_BACKUP_HOURS and PARTAGE_BACKUP_DAYS must be above 0.")
         if not siren.is_valid(self.seller_siren):
             raise Invalid("SELLER_SIREN must be the nine digits of a SIREN, its check digit included.")
         if not re.match(r"(smtps?://[^/\s]+/?|file:///\S+)?$", self.smtp_url):

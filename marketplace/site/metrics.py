@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from marketplace.core import clock
+from marketplace.core.backup.queries import find_last_backup
 from marketplace.core.errors import NotAllowed
 from marketplace.core.settings import settings
 from marketplace.finance.reconciliation.queries import last_run
@@ -59,7 +60,7 @@ def _gauge(name: str, description: str, values: Iterable[tuple[str, float]], lab
 async def measure() -> list[GaugeMetricFamily]:
     """Return every figure: jobs and their last runs, Stripe's commands and events, exceptions, invariants."""
     now, runs = clock.now(), await list_last_runs(list(jobs()))
-    failures, last = await count_errors(), await last_run()
+    failures, last, backup = await count_errors(), await last_run(), await find_last_backup()
     broken = [run.found for run in runs if run.job == "sweep-invariants" and run.found is not None]
     return [
         _gauge(
@@ -97,6 +98,11 @@ async def measure() -> list[GaugeMetricFamily]:
             "invariants_broken",
             "Offenders that the last sweep of what must always be true has named",
             [("", of) for of in broken],
+        ),
+        _gauge(
+            "backup_age_seconds",
+            "Since the instant of the last backup that was made whole",
+            [("", (now - backup).total_seconds())] if backup else [],
         ),
     ]
 

@@ -12,6 +12,13 @@ CREATE TABLE "restoration" (
     "backup_sha256" TEXT NOT NULL
 );
 
+CREATE TABLE "backup" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "made_at" TIMESTAMPTZ NOT NULL,
+    "place" TEXT NOT NULL,
+    "bytes" BIGINT NOT NULL
+);
+
 CREATE TABLE "installation_key" (
     "name" TEXT PRIMARY KEY NOT NULL,
     "key_id" TEXT NOT NULL,

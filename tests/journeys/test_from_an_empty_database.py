@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 
+from marketplace.core.backup.actions import new_key
 from marketplace.core.settings import settings
 from tests.finance.builders.statements import Entry, Statement
 from tests.support import gowalla
@@ -140,6 +141,8 @@ def test_from_an_empty_database_to_a_sale_that_is_paid_out(empty_database: str, 
         assert httpx.get(f"{machine.url}/api/v1/entitlements", headers=key).status_code == 200
         assert "First steps" not in sam_again(sam)
         assert "0 offenders" in machine.run("check")
+        assert "WRONG  backups: not set" in machine.run("doctor", role="jobs", ends_with=1)
+        machine.set("jobs", PARTAGE_BACKUPS=str(tmp_path / "backups"), PARTAGE_BACKUP_KEY=new_key(tmp_path / "key"))
         for role in ("web", "jobs"):
             assert "WRONG" not in machine.run("doctor", role=role)
 

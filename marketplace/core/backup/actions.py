@@ -29,7 +29,7 @@ from marketplace.core.backup.dump import dump, find_program, restore_dump
 from marketplace.core.backup.keys import key_ids
 from marketplace.core.backup.queries import find_last_restoration
 from marketplace.core.backup.strangers import refuse_strangers
-from marketplace.core.backup.tables import Restoration
+from marketplace.core.backup.tables import Backup, Restoration
 from marketplace.core.backup.unfinished import Mark, find_mark, refuse_unfinished, remove_mark, write_mark
 from marketplace.core.database import execute, fetch_scalar, transaction
 from marketplace.core.errors import Conflict, Invalid
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
+NAME: Final = "partage-%Y%m%dT%H%M%S%fZ.age"
+"""The name of a backup's file, by its instant in UTC."""
 FLUSHED_EVERY_S: Final = 0.1
 """How long written data may wait before it is sent to the disk."""
 DELETERS: Final = ("ingest events", "index contributions", "public log")
@@ -64,17 +66,18 @@ def new_key(path: Path) -> str:
 async def back_up(
     to: str, keys: Sequence[str], *, report: Callable[[int], None] = lambda _: None
 ) -> tuple[str, Manifest]:
-    """Write a backup into a folder or bucket, encrypted to these public keys; return its address and manifest.
+    """Write a backup into a folder or bucket, record it, and return its address and manifest.
 
-    report: gets the bytes read so far. The file appears whole or not at all.
+    keys: the public keys that it is encrypted to; without any, those of the settings. report: gets the bytes read so
+    far. The file appears whole or not at all.
     """
-    recipients = [_recipient(key) for key in keys]
+    recipients = [_recipient(key) for key in keys or settings().backup_key.split(",") if key]
     if not recipients:
         raise Invalid("Say to which public key the backup is encrypted: --key age1…, or PARTAGE_BACKUP_KEY.")
     await refuse_unfinished()
     async with _objects_stay(), _workspace() as (folder, dumped):
         made_at, migration = await _dump(dumped)
-        name = f"partage-{made_at:%Y%m%dT%H%M%S%fZ}.age"
+        name = made_at.strftime(NAME)
 
         def describe(files: dict[str, Content]) -> Manifest:
             return Manifest(made_at.isoformat(), migration, key_ids(settings()), files)
@@ -98,11 +101,46 @@ async def back_up(
             with _draft(target) as draft:
                 manifest = await asyncio.to_thread(write, draft)
                 draft.rename(target)
-            return str(target), manifest
-        manifest = await asyncio.to_thread(write, folder / name)
-        with object_store.answering(address):
-            await obstore.put_async(_open(address), name, folder / name)
-        return f"{address.rstrip('/')}/{name}", manifest
+            place = str(target)
+        else:
+            manifest = await asyncio.to_thread(write, folder / name)
+            with object_store.answering(address):
+                await obstore.put_async(_open(address), name, folder / name)
+            place = f"{address.rstrip('/')}/{name}"
+    await Backup.insert(Backup(made_at=made_at, place=place, bytes=size_of(manifest)))
+    return place, manifest
+
+
+def size_of(manifest: Manifest) -> int:
+    """Return the bytes of a backup's dump and objects."""
+    return sum(content.bytes for content in manifest.files.values())
+
+
+async def back_up_in_turn() -> int:
+    """Make a backup where the settings name a place, then delete those there past their days; a job.
+
+    Return how many were deleted. Former backups are deleted only after a new one was made.
+    """
+    to = settings().backups
+    if not to:
+        return 0
+    made, _ = await back_up(to, [])
+    address = _address(to) or _uri(to)
+    place, oldest = _open(address), clock.now() - dt.timedelta(days=settings().backup_days)
+    with object_store.answering(address):
+        names = await asyncio.to_thread(archive.list_objects, place)
+        expired = [name for name in names if _is_before(name, oldest) and not made.endswith(f"/{name}")]
+        for name in expired:
+            await obstore.delete_async(place, name)
+    return len(expired)
+
+
+def _is_before(name: str, instant: dt.datetime) -> bool:
+    """Return whether this is the name of a backup that was made before an instant."""
+    try:
+        return dt.datetime.strptime(name, NAME).replace(tzinfo=dt.UTC) < instant
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ and changes nothing, and gives up after two seconds: a database that hangs must 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import shutil
 import time
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from marketplace.core import clock, object_store
 from marketplace.core.backup import servers
+from marketplace.core.backup.queries import find_last_backup
 from marketplace.core.backup.unfinished import find_mark
 from marketplace.core.database import fetch_scalar, reason_of
 from marketplace.core.errors import Unavailable
@@ -27,7 +29,6 @@ from marketplace.site.jobs.timetable import jobs
 from migrations.pending import list_pending
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
@@ -79,6 +80,7 @@ async def examine() -> list[Check]:
             await _within_time("migrations", _check_migrations),
             await _within_time("clock", _check_clock),
             await _within_time("jobs", _check_jobs),
+            await _within_time("backup", _check_backup),
         ]
         objects = objects if objects.problem else await _within_time(objects.name, _check_releases)
     return [*found, objects, check_disk()]
@@ -166,6 +168,16 @@ async def _check_jobs() -> Check:
     more = f" and {len(late) - NAMED} more" if len(late) > NAMED else ""
     verb = "is" if len(late) == 1 else "are"
     return Check("jobs", f"{', '.join(late[:NAMED])}{more} {verb} late.", "marketplace jobs")
+
+
+async def _check_backup() -> Check:
+    """Check the age of the last backup; whether one is ever made, the settings of `jobs` say."""
+    last, longest = await find_last_backup(), dt.timedelta(hours=2 * settings().backup_hours)
+    if last is None or clock.now() - last <= longest:
+        return Check("backup")
+    return Check(
+        "backup", f"The last backup is of {last:%Y-%m-%d %H:%M} UTC.", "marketplace backup, and read the log of `jobs`"
+    )
 
 
 async def check_objects() -> Check:

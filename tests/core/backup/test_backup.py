@@ -14,8 +14,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from marketplace.core import clock, object_store
-from marketplace.core.backup.actions import back_up, missing_keys, move_objects, new_key, note_restoration, restore
-from marketplace.core.backup.queries import find_last_restoration
+from marketplace.core.backup.actions import (
+    back_up,
+    back_up_in_turn,
+    missing_keys,
+    move_objects,
+    new_key,
+    note_restoration,
+    restore,
+)
+from marketplace.core.backup.queries import find_last_backup, find_last_restoration
 from marketplace.core.backup.unfinished import remove_mark
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict, Invalid
@@ -134,6 +142,34 @@ async def test_without_a_public_key_nothing_is_written(tmp_path: Path) -> None:
         with pytest.raises(Invalid, match=why):
             await back_up(str(tmp_path / "backups"), keys)
     assert not (tmp_path / "backups").exists()
+
+
+async def test_jobs_delete_old_backups_only_once_a_new_one_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    made = [clock.now() - dt.timedelta(days=days) for days in (1, 6, 8, 400)]
+    names = [f"partage-{instant:%Y%m%dT%H%M%S%f}Z.age" for instant in made]
+    others = ["notes.txt", "partage-2020.age", names[3] + ".copy"]
+    for name in (*names, *others):
+        (folder / name).write_bytes(b"x")
+    assert await back_up_in_turn() == 0, "no place is set"
+    os.environ |= {"PARTAGE_BACKUPS": str(folder), "PARTAGE_BACKUP_DAYS": "7"}
+    settings.cache_clear()
+    with pytest.raises(Invalid, match="public key"):
+        await back_up_in_turn()
+    assert {path.name for path in folder.iterdir()} == {*names, *others}
+    assert await find_last_backup() is None
+    os.environ["PARTAGE_BACKUP_KEY"] = new_key(tmp_path / "key")
+    settings.cache_clear()
+    assert await back_up_in_turn() == 2
+    (new,) = {path.name for path in folder.iterdir()} - {*names, *others}
+    assert {path.name for path in folder.iterdir()} == {*names[:2], *others, new}
+    last = await find_last_backup()
+    assert last is not None
+    assert new == f"partage-{last:%Y%m%dT%H%M%S%f}Z.age"
+    with clock.shifted(dt.timedelta(days=8)):
+        assert await back_up_in_turn() == 3
+    assert len(list(folder.glob("partage-*Z.age"))) == 1
 
 
 async def test_objects_move_to_another_store_whole(tmp_path: Path) -> None:

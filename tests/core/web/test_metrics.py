@@ -69,8 +69,10 @@ async def test_what_stands_still_is_lost_or_broken_shows() -> None:
     quiet = figures(await scrape())
     assert (quiet["stuck_commands"], quiet["lost_events"], quiet["waiting_events"]) == (0, 0, 0)
     assert "invariants_broken" not in quiet, "never swept"
+    assert "backup_age_seconds" not in quiet, "never made"
     assert quiet["job_interval_seconds/stripe-commands"] == 2
     now = clock.now()
+    await execute("INSERT INTO backup (made_at, place, bytes) VALUES ($1, 'x', 1)", now - dt.timedelta(hours=5))
     await execute(
         """INSERT INTO stripe_event (id, type, payload, came_by, received_at, created_at, lost_at)
            VALUES ('evt_1', 'x', '{}', 'sweep', $1, $1, $1)""",
@@ -97,6 +99,7 @@ async def test_what_stands_still_is_lost_or_broken_shows() -> None:
         -2,
     )
     assert answered["invariants_broken"] == len(await invariants.broken()) == 0
+    assert 5 * 3600 <= answered["backup_age_seconds"] < 5 * 3600 + 60
     assert 0 <= answered["job_age_seconds/sweep-invariants"] < 60
     assert (answered["job_failing/invoices"], answered["job_failing/sweep-invariants"]) == (1, 0)
     assert "job_age_seconds/invoices" not in answered

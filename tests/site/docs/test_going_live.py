@@ -109,6 +109,7 @@ class Afternoon:
             "DATABASE_URL": owner if roles == ("migrate",) else f"{owner}_serving",
             "PARTAGE_STATE": str(self.folder / "state"),
             "PARTAGE_ERASURES": str(self.folder / "erasures"),
+            "PARTAGE_BACKUPS": str(self.folder / "backups"),
             "PARTAGE_URL": self.machine.url,
             "PARTAGE_SERVING_ROLE": "afternoon_serving",
             "STRIPE_API_KEY": "sk_test_of_an_operator",

@@ -71,6 +71,15 @@ async def test_a_late_job_is_named() -> None:
     assert (await wrong())["jobs"].endswith(" more are late.")
 
 
+async def test_a_backup_that_is_too_old_is_named() -> None:
+    await all_jobs_ran()
+    for hours, problem in ((49, "The last backup is of "), (47, "")):
+        made_at = clock.now() - dt.timedelta(hours=hours)
+        await execute("INSERT INTO backup (made_at, place, bytes) VALUES ($1, 'x', 1)", made_at)
+        assert (await wrong()).get("backup", "").startswith(problem)
+        assert ("backup" in await wrong()) == bool(problem)
+
+
 async def test_a_pending_migration_is_named(postgres: EmbeddedPostgres, database_url: str) -> None:
     await all_jobs_ran()
     assert await list_pending() == []
