@@ -176,5 +176,5 @@ def test_what_compose_does_not_set_has_a_line_in_the_file_of_its_role(role: str,
 
 def test_programs_are_refused_over_http_and_pages_led_to_https() -> None:
     plain = COMPOSE["configs"]["proxy"]["content"].partition("http://{$$SITE_NAME} {")[2].partition("\n}\n")[0]
-    assert "@programs path /api/* /webhooks/* /metrics" in plain
+    assert "@programs path /api/* /delta-sharing/* /files/* /webhooks/* /metrics" in plain, "with keys or signatures"
     assert plain.index("respond") < plain.index("redir https://{host}{uri} permanent"), "programs are not redirected"

@@ -48,6 +48,7 @@ AGREE_TO_NEW_ADDRESS: Final = MessageKind(
     body=Words(
         "A new address was asked for your account. Accept or refuse it with the link below. Without an answer from you within seven days it takes the place of this one. If it was not you who asked, refuse it at once."
     ),
+    warns=True,
 )
 ADDRESS_CHANGED: Final = MessageKind(
     "address_changed",
@@ -56,6 +57,7 @@ ADDRESS_CHANGED: Final = MessageKind(
     body=Words(
         "Your account has another address now. If it was not you who changed it, the link below undoes it for seven days and ends every session."
     ),
+    warns=True,
 )
 PASSWORD_RESET: Final = MessageKind(
     "password_reset",
@@ -64,12 +66,14 @@ PASSWORD_RESET: Final = MessageKind(
     body=Words(
         "A new password was asked for your account. Choose it with the link below; it works for {minutes} minutes and once. If it was not you who asked, there is nothing to do."
     ),
+    warns=True,
 )
 PASSWORD_CHANGED: Final = MessageKind(
     "password_changed",
     "/reset",
     subject=Words("Your password was changed"),
     body=Words("Your password was changed, and all your sessions ended. If it was not you, choose another one now."),
+    warns=True,
 )
 NEW_DEVICE: Final = MessageKind(
     "new_device",
@@ -78,6 +82,7 @@ NEW_DEVICE: Final = MessageKind(
     body=Words(
         "Somebody signed in to your account with a browser that was not used before, on {at}. If it was not you, change your password now."
     ),
+    warns=True,
 )
 FACTORS_CHANGED: Final = MessageKind(
     "factors_changed",
@@ -86,6 +91,16 @@ FACTORS_CHANGED: Final = MessageKind(
     body=Words(
         "On {at}, an app, a passkey or recovery codes were added to your account or removed from it. If it was not you, change your password, remove what you do not recognise and write to us now."
     ),
+    warns=True,
+)
+CODES_GUESSED: Final = MessageKind(
+    "codes_guessed",
+    "/profile/factors",
+    subject=Words("Somebody tries codes to sign in as you"),
+    body=Words(
+        "By {at}, ten codes were tried with your right password, from browsers that we do not know. If it was not you, change your password now: somebody knows it. Until a code is right, each further one waits longer; a passkey works at once."
+    ),
+    warns=True,
 )
 IDENTITY_LINKED: Final = MessageKind(
     "identity_linked",
@@ -94,6 +109,7 @@ IDENTITY_LINKED: Final = MessageKind(
     body=Words(
         "Since {at}, your account can be signed in to with {provider}. If it was not you, remove this link and change your password now."
     ),
+    warns=True,
 )
 IDENTITY_UNLINKED: Final = MessageKind(
     "identity_unlinked",
@@ -102,6 +118,7 @@ IDENTITY_UNLINKED: Final = MessageKind(
     body=Words(
         "Since {at}, your account can no longer be signed in to with {provider}. If it was not you, change your password now, then link it again."
     ),
+    warns=True,
 )
 PROPOSAL_TO_DECIDE: Final = MessageKind(
     "proposal_to_decide",

@@ -315,6 +315,8 @@ CREATE TABLE "authenticator" (
     "created_at" TIMESTAMPTZ NOT NULL,
     "confirmed_at" TIMESTAMPTZ,
     "last_step" BIGINT NOT NULL DEFAULT 0,
+    "tried_codes" BIGINT NOT NULL DEFAULT 0,
+    "tried_at" TIMESTAMPTZ,
     CONSTRAINT "step_is_positive" CHECK (last_step >= 0)
 );
 

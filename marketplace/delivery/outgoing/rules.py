@@ -24,8 +24,41 @@ WAITS: Final = tuple(
 LONGEST_URL: Final = 500
 GONE: Final = 410
 PORTS: Final = (443, 8443)
-SITE_LOCAL: Final = ipaddress.ip_network("fec0::/10")
-"""Private IPv6 addresses from before 2004, which Python considers public (RFC 3879)."""
+GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""Outside it no address of IPv6 is a public host's."""
+SPECIAL: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        [
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+            "2001::/23",
+            "2001:db8::/32",
+            "2002::/16",
+            "2620:4f:8000::/48",
+            "3fff::/20",
+        ],
+    )
+)
+"""The ranges that are no public host's, whichever version of Python runs. Source: IANA, special-purpose registries of
+IPv4 and IPv6 (RFC 6890), with multicast and what IPv4 reserves.
+"""
 
 
 class Outcome(Struct, frozen=True):
@@ -93,7 +126,8 @@ def choose_address(addresses: Sequence[str], networks: str = "") -> str | None:
         plain = _plain(address)
         if any(plain.version == network.version and plain in network for network in allowed):
             continue
-        if not plain.is_global or plain.is_multicast or plain.is_reserved or plain in SITE_LOCAL:
+        is_unicast = plain.version == 4 or plain in GLOBAL_UNICAST  # noqa: PLR2004 (IPv4)
+        if not is_unicast or any(plain in network for network in SPECIAL):
             return None
     return addresses[0] if addresses else None
 

@@ -43,6 +43,8 @@ class MessageKind(Struct, frozen=True):
     """The people who may get it."""
     may_stop: Words | None = None
     """Its name on the page where people stop mail; None: a contract or the law requires the message."""
+    warns: bool = False
+    """Whether it says that somebody may be in the reader's account: no report of a dead address stops it."""
     by_post: bool = False
     """Whether it is printed for the post if mail cannot reach the recipient."""
 

@@ -23,10 +23,10 @@ from marketplace.people.identity.guessing import (
     forgive,
     is_known_device,
 )
-from marketplace.people.identity.rules import WrongSecret, clean_email
+from marketplace.people.identity.rules import TooManyAttempts, WrongSecret, clean_email
 from marketplace.people.identity.sessions import end_other_sessions, factor_is_compulsory, set_second_factor
 from marketplace.people.identity.tables import Person
-from marketplace.people.message_kinds import FACTORS_CHANGED
+from marketplace.people.message_kinds import CODES_GUESSED, FACTORS_CHANGED
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
 from marketplace.people.sign_in import factor_rules
@@ -219,10 +219,35 @@ async def begin_showing(person: uuid.UUID, address: str, mark: str) -> CountedAt
     return known or await begin_attempt(f"factor:{person}", address)
 
 
+async def _begin_code(person: uuid.UUID) -> None:
+    """Count a code of an unknown browser until one is right; refuses with TooManyAttempts.
+
+    After `factor_rules.FREE_CODES` the wait doubles up to a day, from however many addresses, and the owner, whose
+    password is known by then, gets a letter. A passkey, a recovery code and a known browser do not wait.
+    """
+    async with transaction():
+        await lock(f"codes {person}")
+        app, now = await find_authenticator(person), clock.now()
+        if app is None:
+            return
+        left = factor_rules.wait_left(app.tried_codes, app.tried_at, now)
+        if left:
+            raise TooManyAttempts(
+                "Too many attempts; wait {seconds} seconds and try again.", seconds=int(left.total_seconds()) + 1
+            )
+        tried: Values = {Authenticator.tried_codes: app.tried_codes + 1, Authenticator.tried_at: now}
+        await Authenticator.update(tried).where(Authenticator.id == app.id)
+        if app.tried_codes + 1 == factor_rules.FREE_CODES:
+            to = [Recipient("person", str(person))]
+            await send(CODES_GUESSED, f"{person} {now.isoformat()}", to, at=now.isoformat())
+
+
 async def check_code(person: uuid.UUID, code: str, address: str = "", mark: str = "") -> None:
     """Accept an app's code or a recovery code of a person, once; refuses with WrongSecret or TooManyAttempts."""
-    attempt = await begin_showing(person, address, mark)
-    is_right = await (_use_recovery(person, code) if factor_rules.looks_like_recovery(code) else _use_app(person, code))
+    attempt, is_recovery = await begin_showing(person, address, mark), factor_rules.looks_like_recovery(code)
+    if not is_recovery and not is_known_device(by_factor(person), mark):
+        await _begin_code(person)
+    is_right = await (_use_recovery(person, code) if is_recovery else _use_app(person, code))
     if not is_right:
         await fail(attempt, "code", person)
         raise WrongSecret(
@@ -241,7 +266,7 @@ async def _use_app(person: uuid.UUID, code: str) -> bool:
     step = factor_rules.step_of(secret, code, clock.now())
     if step is None:
         return False
-    used: Values = {Authenticator.last_step: step}
+    used: Values = {Authenticator.last_step: step, Authenticator.tried_codes: 0, Authenticator.tried_at: None}
     if app.key_id != vault.current_key():
         used[Authenticator.key_id], used[Authenticator.sealed] = vault.seal(
             {"secret": secret}, app.id, LINE, table=TABLE

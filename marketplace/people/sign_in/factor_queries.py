@@ -19,6 +19,8 @@ class AuthenticatorRow(Struct, frozen=True):
     key_id: str
     confirmed_at: dt.datetime | None
     last_step: int
+    tried_codes: int
+    tried_at: dt.datetime | None
 
 
 class PasskeyRow(Struct, frozen=True):

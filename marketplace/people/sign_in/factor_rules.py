@@ -6,20 +6,22 @@ Source: RFC 6238 (TOTP, SHA-1, six digits, 30 seconds, as every authenticator ap
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hmac
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pyotp
 
 from marketplace.people.identity.rules import digest
 
-if TYPE_CHECKING:
-    import datetime as dt
-
 STEP_SECONDS: Final = 30
 LATE_STEPS: Final = 1
 """How many half minutes a clock may be off, in either direction."""
+FREE_CODES: Final = 10
+"""Codes that unknown browsers may try before each further one waits, and the owner gets a letter."""
+FIRST_WAIT: Final = dt.timedelta(seconds=30)
+LONGEST_WAIT: Final = dt.timedelta(days=1)
 RECOVERY_CODES: Final = 10
 RECOVERY_BYTES: Final = 16
 """128 random bits: enough for a plain hash."""
@@ -69,3 +71,12 @@ def hash_of(code: str) -> str:
 def looks_like_recovery(code: str) -> bool:
     """Return whether a typed text can be a recovery code rather than an app's code."""
     return len(re.sub(r"[\W_]", "", code)) == RECOVERY_LENGTH
+
+
+def wait_left(tried: int, last: dt.datetime | None, now: dt.datetime) -> dt.timedelta:
+    """Return how long the next code waits after so many, the last one tried at `last`; doubled each time, a day at most."""
+    if last is None or tried < FREE_CODES:
+        return dt.timedelta(0)
+    wait = min(FIRST_WAIT * 2 ** min(tried - FREE_CODES, 20), LONGEST_WAIT)
+    left: dt.timedelta = max(last + wait - now, dt.timedelta(0))
+    return left

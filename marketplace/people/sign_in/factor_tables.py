@@ -29,6 +29,9 @@ class Authenticator(Table, db=DB, tablename="authenticator"):
     """When its first code was given; it does not count before that."""
     last_step = BigInt(default=0)
     """The half minute of the last accepted code: no code works twice."""
+    tried_codes = BigInt(default=0)
+    """Codes that unknown browsers tried since the last right one; the wait before the next one grows with them."""
+    tried_at = Timestamptz(null=True, default=None)
     step_is_positive = Check("last_step >= 0")
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from marketplace.core import clock
 from marketplace.core.database import transaction
 from marketplace.people.identity import actions as identity
 from marketplace.people.mail import actions as mail
 from marketplace.people.mail.bounces import read_bounce
 from marketplace.people.mail.printing import print_letters
+from marketplace.people.message_kinds import FACTORS_CHANGED
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
 from marketplace.subscribers.message_kinds import BANK_DETAILS_CHANGED, PAYOUT_SENT
@@ -72,6 +74,10 @@ async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(databas
         await identity.refuse_partner(partner, "No such company.")
         await mail.send_mail()
         assert len(office.letters) == 1
+        async with transaction():
+            await send(FACTORS_CHANGED, "1", [Recipient("partner", str(partner))], at=clock.now().isoformat())
+        await mail.send_mail()
+        assert len(office.letters) == 2, "a report, which can be forged, stops no letter about somebody's safety"
     assert read_bounce(b"\xff no report") is None
 
 
