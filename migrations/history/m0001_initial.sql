@@ -918,13 +918,16 @@ CREATE TABLE "privacy_year" (
 
 CREATE TABLE "privacy_spend" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
+    "release" UUID REFERENCES "release" ("id") ON DELETE RESTRICT,
+    "call" UUID UNIQUE,
+    "called_at" TIMESTAMPTZ,
     "year" INTEGER NOT NULL REFERENCES "privacy_year" ("year") ON DELETE RESTRICT,
     "units" INTEGER NOT NULL,
     "rho_nano" BIGINT NOT NULL,
     "epsilon_micro" BIGINT NOT NULL,
     "is_pure" BOOLEAN NOT NULL,
     CONSTRAINT "once_a_year" UNIQUE ("release", "year"),
+    CONSTRAINT "of_one_thing" CHECK ((release IS NULL) = (call IS NOT NULL) AND (call IS NULL) = (called_at IS NULL)),
     CONSTRAINT "costs_something" CHECK (units > 0 AND rho_nano > 0 AND epsilon_micro > 0)
 );
 

@@ -25,7 +25,7 @@ import asyncio
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 from piccolo.columns.combination import WhereRaw
@@ -38,6 +38,7 @@ from marketplace.core import clock, object_store
 from marketplace.core.database import Values, fetch_column, fetch_row, fetch_scalar, select, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.freed_memory import release_freed_memory
+from marketplace.core.local_time import UTC
 from marketplace.core.locks import exclusive, lock
 from marketplace.core.progress import WAITING, no_progress
 from marketplace.core.settings import settings
@@ -54,7 +55,7 @@ from marketplace.datasets.releases.tables import (
     Release,
     ReleaseNotice,
 )
-from marketplace.datasets.releases.year_budget import check_rolling_year
+from marketplace.datasets.releases.year_budget import LossRow, check_rolling_year
 from marketplace.datasets.retractions.actions import apply_retractions
 from marketplace.datasets.retractions.queries import list_retracted_lines, without_erased
 from marketplace.people.messages.actions import send
@@ -258,7 +259,8 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
                 raise Conflict(
                     "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=code
                 )
-        await check_rolling_year(s)
+        loss = LossRow(s.period_from, s.period_to, s.time_zone, s.unit, s.mechanism, s.unit_rho_nano, s.epsilon_micro)
+        await check_rolling_year(loss)
         await _warn_of_budget(s.dataset)
         made = uuid.uuid4()
         await Release.insert(
@@ -279,7 +281,7 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
             )
         )
         for year, units in s.years.items():
-            await _charge(made, s, year, units)
+            await _charge(loss, year, units, release=made)
     return made
 
 
@@ -304,12 +306,24 @@ class Losses(Struct, frozen=True):
     pure_micro: int
 
 
-async def _charge(release: uuid.UUID, specification: Specification, year: int, units: int) -> None:
-    """Charge a release to one year of its subscribers, inside the spend's transaction."""
-    s = specification
+async def charge_call(call: uuid.UUID, closes_at: dt.datetime, epsilon_micro: int) -> None:
+    """Charge a call for contributors, whose counts are drawn when it closes, before anybody answers it.
+
+    In the caller's transaction, once a call. Refuses a call that costs a year of subscribers more than allowed.
+    """
+    rho = -(
+        -(epsilon_micro**2) // 2_000
+    )  # pure epsilon is epsilon² / 2 concentrated; here in nano of squared millionths
+    a_moment = dt.timedelta(microseconds=1)
+    loss = LossRow(closes_at, closes_at + a_moment, UTC, "release", "laplace", rho, epsilon_micro)
+    await check_rolling_year(loss)
+    await _charge(loss, closes_at.year, 1, call=call, called_at=closes_at)
+
+
+async def _charge(loss: LossRow, year: int, units: int, **of: Any) -> None:  # noqa: ANN401 (columns of its row)
+    """Charge a release or a call, named by columns of its row, to one year of its subscribers; inside the spend's transaction."""
     most = settings().subscriber_year_epsilon_micro
-    is_pure = s.mechanism == "laplace"
-    rho, epsilon = units * s.unit_rho_nano, units * s.epsilon_micro
+    rho, epsilon, is_pure = units * loss.rho_nano, units * loss.epsilon_micro, loss.mechanism == "laplace"
     this_year = PrivacyYear(year=year, budget_micro=most)
     await PrivacyYear.insert(this_year).on_conflict(action="DO NOTHING")
     so_far = await fetch_row(Losses, select(Losses, PrivacyYear).where(PrivacyYear.year == year).lock_rows())
@@ -329,7 +343,7 @@ async def _charge(release: uuid.UUID, specification: Specification, year: int, u
     charged.update(structs.asdict(sums).items())
     await PrivacyYear.update(charged).where(PrivacyYear.year == year)
     await PrivacySpend.insert(
-        PrivacySpend(release=release, year=year, units=units, rho_nano=rho, epsilon_micro=epsilon, is_pure=is_pure)
+        PrivacySpend(year=year, units=units, rho_nano=rho, epsilon_micro=epsilon, is_pure=is_pure, **of)
     )
 
 

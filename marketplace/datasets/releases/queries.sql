@@ -76,7 +76,7 @@ SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6
   );
 
 -- name: list_losses
--- What releases with an instant in [$1, $2) cost one of their units, including refused and blocked ones.
+-- What releases with an instant in [$1, $2), refused and blocked ones included, and calls that close in it cost a unit.
 SELECT
     release.period_from,
     release.period_to,
@@ -89,7 +89,12 @@ FROM release
 JOIN dataset ON dataset.code = release.dataset
 WHERE release.period_to > $1
   AND release.period_from < $2
-  AND release.rho_nano > 0;
+  AND release.rho_nano > 0
+UNION ALL
+SELECT called_at, called_at + interval '1 microsecond', 'UTC', 'release', 'laplace', rho_nano, epsilon_micro
+FROM privacy_spend
+WHERE called_at >= $1
+  AND called_at < $2;
 
 -- name: list_latest_losses
 -- The latest release of each dataset that is built automatically, with its cadence.

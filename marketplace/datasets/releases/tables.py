@@ -222,11 +222,15 @@ class PrivacyYear(Table, db=DB, tablename="privacy_year"):
 
 
 class PrivacySpend(Table, db=DB, tablename="privacy_spend"):
-    """The cost of one release to one subscriber of one year; written with the release, never changed."""
+    """The cost of one release, or of one call for contributors, to one subscriber of one year; never changed."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
-    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    release = ForeignKey(Release, null=True, default=None, on_delete=OnDelete.restrict)
+    call = UUID(null=True, default=None, unique=True)
+    """The call whose published counts cost it, written by its announcement."""
+    called_at = Timestamptz(null=True, default=None)
+    """When the call closes and its counts are drawn."""
     year = ForeignKey(PrivacyYear, null=False, on_delete=OnDelete.restrict, target_column="year")
     units = Integer()
     """Days of the year in the period, or 1 if the unit is the release."""
@@ -234,6 +238,7 @@ class PrivacySpend(Table, db=DB, tablename="privacy_spend"):
     epsilon_micro = BigInt()
     is_pure = Boolean()
     once_a_year = Unique([release, year])
+    of_one_thing = Check("(release IS NULL) = (call IS NOT NULL) AND (call IS NULL) = (called_at IS NULL)")
     costs_something = Check("units > 0 AND rho_nano > 0 AND epsilon_micro > 0")
 
 

@@ -25,14 +25,12 @@ from marketplace.privacy.noise import MICRO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from marketplace.privacy.specification import Specification
-
 CADENCE_DAYS: Final = {"day": 1, "week": 7, "month": 30}
 """Approximate length of a release's period, for a dataset that is built automatically."""
 
 
 class LossRow(Struct, frozen=True):
-    """The cost of a release to one of its units; its period is half-open."""
+    """The cost of a release or a call to one of its units; its period is half-open."""
 
     period_from: dt.datetime
     period_to: dt.datetime
@@ -57,15 +55,13 @@ class Forecast(Struct, frozen=True):
     allowed_micro: int
 
 
-async def check_rolling_year(specification: Specification) -> None:
-    """Refuse a release that makes some 365 consecutive days cost a subscriber more than allowed.
+async def check_rolling_year(row: LossRow) -> None:
+    """Refuse a release or a call that makes some 365 consecutive days cost a subscriber more than allowed.
 
     In the spend's transaction; other spends wait until it ends.
     """
     await lock("privacy of a rolling year")
-    s = specification
-    row = LossRow(s.period_from, s.period_to, s.time_zone, s.unit, s.mechanism, s.unit_rho_nano, s.epsilon_micro)
-    new, rows = _loss(row), [*await _rows(s.period_from, s.period_to), row]
+    new, rows = _loss(row), [*await _rows(row.period_from, row.period_to), row]
     spent = await asyncio.to_thread(budget.rolling_year_micro, [*map(_loss, rows)], new.first, new.last, _days(rows))
     most = settings().subscriber_year_epsilon_micro
     if spent > most:

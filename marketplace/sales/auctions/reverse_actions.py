@@ -20,9 +20,11 @@ from marketplace.core.database import execute, fetch_column, fetch_scalar, trans
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.datasets.population.subscriber_registry import refuse_without_table
+from marketplace.datasets.releases.actions import charge_call
 from marketplace.datasets.releases.tables import Dataset
 from marketplace.sales.auctions.reverse_queries import SQL, share_auction
 from marketplace.sales.auctions.reverse_rules import (
+    COUNTS_EPSILON_MICRO,
     FEWEST_SHOWN,
     Stratum,
     Timing,
@@ -56,7 +58,8 @@ async def announce(
     that maximum, or an ask behind that many others, so that a few accomplices do not learn what one person stated. All
     that is promised for a licence is at most what the least charge of an order covers, which is kept until it ends.
     Strata and budgets are fixed from then on, and an auction never opens before its announcement. Raises Invalid,
-    NotFound for the dataset, and Conflict if a stratum of age bands could not be checked.
+    NotFound for the dataset, and Conflict if a stratum of age bands could not be checked, or if a year of subscribers has
+    no room for the loss of its counts, which is charged now: before anybody's answer is read.
     """
     auction, now = auction or uuid.uuid4(), clock.now()
     timing = Timing(max(timing.opens_at, now), timing.closes_at, timing.promise_from, timing.promise_to)
@@ -82,6 +85,7 @@ async def announce(
     )
     async with transaction():
         if await ReverseAuction.insert(row).on_conflict(action="DO NOTHING", target=ReverseAuction.id):
+            await charge_call(auction, timing.closes_at, COUNTS_EPSILON_MICRO)
             await ReverseAuctionStratum.insert(*(_row_of(one, auction, n) for n, one in enumerate(strata)))
             interval = timing.promise_from, timing.promise_to
             promised = await fetch_scalar(int, SQL["get_promised"], dataset, *interval) or 0
