@@ -110,7 +110,11 @@ def test_every_route_that_a_partners_key_may_ask_states_its_scope() -> None:
         if path.startswith("/api/") and handler.opt["expectation"].who & {"partner", "vetted partner"}
     }
     events = {"GET /api/v1/events", "GET /api/v1/events.atom"}  # that something happened, and where to read it
-    assert {name for name, scope in asked.items() if scope == ""} == {"GET /api/v1/me", *events}
+    assert {name for name, scope in asked.items() if scope == ""} == {
+        "GET /api/v1/me",
+        "GET /api/v1/spending-limit",
+        *events,
+    }
     assert set(asked.values()) == {"", *rules.SCOPES}
 
 
