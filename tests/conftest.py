@@ -16,8 +16,8 @@ from argon2 import PasswordHasher
 
 from marketplace.__main__ import log_plainly
 from marketplace.core import database
+from marketplace.core.postgres import SUPERUSER
 from marketplace.core.settings import settings
-from marketplace.demo.postgres import SUPERUSER
 from marketplace.people.identity import passwords
 from marketplace.site.serving.server import keep_loaded
 from tests.support.databases import COPY, SharedDatabase
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 database.row_check = check_rows
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # production's takes a tenth of a second

@@ -15,7 +15,7 @@ from tests.support.server import RUNNING
 from tests.support.source import ROOT
 
 if TYPE_CHECKING:
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 FIGURE = re.compile(r"(?P<name>\w+) [\w-]+(\.[\w-]+)* -?\d+(\.\d+)? \S.*[a-z].*")
 """A figure: the benchmark, what is measured, the bare number, and what it was measured against."""

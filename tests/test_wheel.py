@@ -30,7 +30,7 @@ from tests.support.wheel import Installed, files_of_the_packages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.deep
 

@@ -44,7 +44,7 @@ def database_server() -> Iterator[None]:
     if settings().database_url:
         yield
         return
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
     make_state_folder()
     with EmbeddedPostgres(settings().state) as server:
@@ -56,8 +56,8 @@ def database_server() -> Iterator[None]:
 def make_state_folder() -> None:
     """Make the folder of the state if it is missing; refuses one that this account may not write."""
     from marketplace.core.errors import Invalid
+    from marketplace.core.postgres import make_folder
     from marketplace.core.settings import settings
-    from marketplace.demo.postgres import make_folder
 
     state = settings().state
     try:

@@ -18,8 +18,8 @@ def run(_: argparse.Namespace) -> int:
 def run_everything() -> int:
     """Run all in one process; the database starts, and cities are generated, while the rest is loaded."""
     from marketplace.core import clock
+    from marketplace.core.postgres import EmbeddedPostgres, StartedBeside
     from marketplace.core.settings import settings
-    from marketplace.demo.postgres import EmbeddedPostgres, StartedBeside
     from marketplace.demo.seed_cities import CitiesBeside
 
     make_state_folder()

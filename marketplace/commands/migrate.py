@@ -49,7 +49,7 @@ def _plan() -> int:
     from pathlib import Path
 
     from marketplace.core import database
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
     from migrations.plan import find_state, list_sizes, measure
 
     found: list[State] = []

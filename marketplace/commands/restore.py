@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("source", nargs="?", help="the backup's file, or its address in a bucket")
     parser.add_argument("--identity", type=Path, help="file of the private key that opens it")
+    parser.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="restore into a server and a store that are made for it and removed again; touches nothing else",
+    )
     parser.add_argument(
         "--gap", action="store_true", help="only list what came again since the last restore and is in no order of ours"
     )
@@ -39,8 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.nothing_lost:
         return with_pool(_nothing_lost)
-    if not (arguments.gap or arguments.from_instant or (arguments.source and arguments.identity)):
+    is_without_backup = (arguments.gap or arguments.from_instant) and not arguments.rehearse
+    if not (is_without_backup or (arguments.source and arguments.identity)):
         raise Invalid("Say which backup, and --identity: the file of the private key that opens it.")
+
+    if arguments.rehearse:
+        return _rehearse(arguments.source, arguments.identity)
 
     async def story() -> int:
         from marketplace.finance.reconciliation.restore_gap import list_gap
@@ -56,6 +67,31 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
 
     return with_pool(story)
+
+
+def _rehearse(source: str, identity: Path) -> int:
+    """Restore a backup, objects included, where nothing is left of it afterwards, and print how long it took."""
+    from marketplace.core.postgres import throwaway_server
+    from marketplace.core.settings import settings
+
+    began, erasures = time.monotonic(), settings().erasures
+    with throwaway_server() as server:
+        state = server.folder / "state"
+        state.mkdir(mode=0o700)
+        os.environ |= {
+            "DATABASE_URL": server.url(),
+            "PARTAGE_STATE": str(state),
+            "PARTAGE_OBJECTS": (state / "objects").as_uri(),
+            "PARTAGE_ERASURES": erasures,
+        }
+        settings.cache_clear()
+
+        async def story() -> int:
+            return 0 if await _restore(source, identity) else 1
+
+        code = with_pool(story)
+    print(f"Rehearsed in {time.monotonic() - began:.0f} seconds; nothing of it is left on this machine.")
+    return code
 
 
 async def _nothing_lost() -> int:

@@ -23,11 +23,14 @@ PREFIX: Final = "work-"
 
 
 @contextlib.contextmanager
-def working_folder() -> Iterator[Path]:
-    """Yield an empty folder of the state that only this account reads; remove it afterwards, and abandoned ones."""
-    place = settings().state
+def working_folder(place: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder that only this account reads; remove it afterwards, and abandoned ones.
+
+    place: where it is made; the state, unless another account must reach it.
+    """
+    place = place or settings().state
     place.mkdir(parents=True, exist_ok=True)
-    delete_abandoned()
+    delete_abandoned(place)
     # Creating and locking a folder is one step under a lock, or another process could consider it abandoned.
     with contextlib.ExitStack() as work:
         with at_work(place):
@@ -36,9 +39,9 @@ def working_folder() -> Iterator[Path]:
         yield folder
 
 
-def delete_abandoned() -> None:
-    """Remove the working folders whose processes were killed."""
-    place = settings().state
+def delete_abandoned(place: Path | None = None) -> None:
+    """Remove the working folders of the state, or of another place, whose processes were killed."""
+    place = place or settings().state
     if any(place.glob(f"{PREFIX}*")):
         with at_work(place):
             for folder in filter(is_abandoned, place.glob(f"{PREFIX}*")):

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp
 
-    from marketplace.demo.postgres import StartedBeside
+    from marketplace.core.postgres import StartedBeside
     from marketplace.demo.seed_cities import CitiesBeside
 
 FIRST_STRIPE_PORT = 8700

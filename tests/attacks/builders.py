@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
     from marketplace.privacy.specification import Specification
 
 

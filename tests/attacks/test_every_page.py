@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     import httpx
     from numpy.typing import NDArray
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 NOW = dt.datetime(2026, 10, 5, 9, 0, tzinfo=dt.UTC)
 FROM = dt.datetime(2026, 9, 28, tzinfo=dt.UTC)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 VICTIM, PROMISED, OTHERS = 77, 5, (1, 2, 40)
 TRIALS = 80

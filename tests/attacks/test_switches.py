@@ -30,7 +30,7 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 VICTIM, OTHERS = 77, (1, 2, 40)
 NARROW = structs.replace(EVERYTHING, home=False, sectors=("public",), hours=(8, 9), places={builders.ZONES[0]: False})

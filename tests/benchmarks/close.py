@@ -34,7 +34,7 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 SIZE, SMALLEST = 3_000_000, 4_000
 """People."""

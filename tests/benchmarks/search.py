@@ -20,7 +20,7 @@ from marketplace.catalogue.search.actions import Card, refresh_cards, write_card
 from marketplace.catalogue.search.finding import search
 from marketplace.catalogue.search.rules import State, bands_of, words_of
 from marketplace.core.database import transaction
-from marketplace.demo.postgres import ROLE, SUPERUSER
+from marketplace.core.postgres import ROLE, SUPERUSER
 from tests.benchmarks._bench import Run, p99
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 
 from marketplace.core import clock
+from marketplace.core.postgres import SUPERUSER
 from marketplace.core.settings import settings
-from marketplace.demo.postgres import SUPERUSER
 from marketplace.demo.stripe_counterpart.app import create_counterpart
 from tests.support.deaths import the_dead_rest
 from tests.support.local_stripe import Stripe
@@ -24,7 +24,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from marketplace.core import database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 
 def in_database(url: str, story: Callable[[], Any]) -> Any:

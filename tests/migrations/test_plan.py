@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 KINDS = {
     "ALTER TABLE t ADD COLUMN b TEXT DEFAULT 'a; b'": {"t": "AccessExclusiveLock"},

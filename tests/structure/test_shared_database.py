@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from marketplace.demo.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER
 
 if TYPE_CHECKING:
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
     from tests.support.databases import SharedDatabase
 
 KNOWN = "SELECT reltuples <> -1 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = oid) FROM pg_class WHERE relname = 'subscriber'"

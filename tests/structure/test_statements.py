@@ -21,7 +21,7 @@ from tests.support.sql import references, resolve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 LONGEST_STATEMENT, LONGEST_LINE = 12, 120
 OTHER_DATABASES = ("marketplace/datasets/builds/", "marketplace/demo/stripe_counterpart/")

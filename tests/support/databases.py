@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from marketplace.demo.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER
 
 if TYPE_CHECKING:
     import asyncio
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 COPY = "CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY"
 LOOKS = """

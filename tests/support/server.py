@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketplace.core import database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
-from marketplace.demo.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

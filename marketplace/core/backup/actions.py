@@ -27,6 +27,7 @@ from marketplace.core.backup import archive
 from marketplace.core.backup.archive import Content, Manifest
 from marketplace.core.backup.dump import dump, find_program, restore_dump
 from marketplace.core.backup.keys import key_ids
+from marketplace.core.backup.proof import Inventory, prove, read_inventory
 from marketplace.core.backup.queries import find_last_restoration
 from marketplace.core.backup.strangers import refuse_strangers
 from marketplace.core.backup.tables import Backup, Restoration
@@ -66,7 +67,10 @@ def new_key(path: Path) -> str:
 async def back_up(
     to: str, keys: Sequence[str], *, report: Callable[[int], None] = lambda _: None
 ) -> tuple[str, Manifest]:
-    """Write a backup into a folder or bucket, record it, and return its address and manifest.
+    """Write a backup into a folder or bucket, prove it, record it, and return its address and manifest.
+
+    The proof restores the dump into a server made for that, which is then removed. A backup that fails it stays where
+    it was written, and is not recorded.
 
     keys: the public keys that it is encrypted to; without any, those of the settings. report: gets the bytes read so
     far. The file appears whole or not at all.
@@ -75,40 +79,45 @@ async def back_up(
     if not recipients:
         raise Invalid("Say to which public key the backup is encrypted: --key age1…, or PARTAGE_BACKUP_KEY.")
     await refuse_unfinished()
-    async with _objects_stay(), _workspace() as (folder, dumped):
-        made_at, migration = await _dump(dumped)
-        name = made_at.strftime(NAME)
+    async with _workspace() as (folder, dumped):
+        async with _objects_stay():
+            made_at, migration, inventory = await _dump(dumped)
 
-        def describe(files: dict[str, Content]) -> Manifest:
-            return Manifest(made_at.isoformat(), migration, key_ids(settings()), files)
+            def describe(files: dict[str, Content]) -> Manifest:
+                return Manifest(made_at.isoformat(), migration, key_ids(settings()), files)
 
-        def write(whole: Path) -> Manifest:
-            with whole.open("wb") as file, _flushed(file):
-                return archive.write(
-                    file,
-                    recipients,
-                    database=dumped,
-                    objects=object_store.store(),
-                    describe=describe,
-                    signing_key=settings().signing_key,
-                    report=report,
-                )
+            def write(whole: Path) -> Manifest:
+                with whole.open("wb") as file, _flushed(file):
+                    return archive.write(
+                        file,
+                        recipients,
+                        database=dumped,
+                        objects=object_store.store(),
+                        describe=describe,
+                        signing_key=settings().signing_key,
+                        report=report,
+                    )
 
-        address = _address(to)
-        if address is None:
-            target = Path(to) / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _draft(target) as draft:
-                manifest = await asyncio.to_thread(write, draft)
-                draft.rename(target)
-            place = str(target)
-        else:
-            manifest = await asyncio.to_thread(write, folder / name)
-            with object_store.answering(address):
-                await obstore.put_async(_open(address), name, folder / name)
-            place = f"{address.rstrip('/')}/{name}"
+            place, manifest = await _put(to, made_at.strftime(NAME), folder, write)
+        await prove(dumped, inventory)
     await Backup.insert(Backup(made_at=made_at, place=place, bytes=size_of(manifest)))
     return place, manifest
+
+
+async def _put(to: str, name: str, folder: Path, write: Callable[[Path], Manifest]) -> tuple[str, Manifest]:
+    """Write a file into a folder or bucket, whole or not at all; return its address and manifest."""
+    address = _address(to)
+    if address is None:
+        target = Path(to) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _draft(target) as draft:
+            manifest = await asyncio.to_thread(write, draft)
+            draft.rename(target)
+        return str(target), manifest
+    manifest = await asyncio.to_thread(write, folder / name)
+    with object_store.answering(address):
+        await obstore.put_async(_open(address), name, folder / name)
+    return f"{address.rstrip('/')}/{name}", manifest
 
 
 def size_of(manifest: Manifest) -> int:
@@ -163,8 +172,8 @@ def _flushed(file: IO[bytes]) -> Iterator[None]:
     os.fsync(file.fileno())
 
 
-async def _dump(into: IO[bytes]) -> tuple[dt.datetime, str]:
-    """Dump one snapshot; return its instant and its newest migration."""
+async def _dump(into: IO[bytes]) -> tuple[dt.datetime, str, Inventory]:
+    """Dump one snapshot; return its instant, its newest migration and what it has."""
     program = await find_program("pg_dump")
     async with transaction(isolation="repeatable_read", readonly=True):
         await execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # it waits while another process reads
@@ -173,7 +182,8 @@ async def _dump(into: IO[bytes]) -> tuple[dt.datetime, str]:
         assert snapshot
         made_at = clock.now()
         await dump(program, settings().database_url, snapshot, into)
-    return made_at, str(migration)
+        inventory = await read_inventory()
+    return made_at, str(migration), inventory
 
 
 # ------------------------------------------------------------------ restore

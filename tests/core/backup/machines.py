@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 _numbers = itertools.count(1)
 

@@ -15,6 +15,7 @@ import pytest
 
 from marketplace.core import clock, object_store
 from marketplace.core.backup.actions import (
+    _dump,
     back_up,
     back_up_in_turn,
     missing_keys,
@@ -23,6 +24,7 @@ from marketplace.core.backup.actions import (
     note_restoration,
     restore,
 )
+from marketplace.core.backup.proof import Inventory, prove
 from marketplace.core.backup.queries import find_last_backup, find_last_restoration
 from marketplace.core.backup.unfinished import remove_mark
 from marketplace.core.database import execute
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from marketplace.core.backup.archive import Manifest
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 
 async def restored(place: str, key: Path) -> Manifest:
@@ -123,6 +125,22 @@ async def test_what_a_superuser_made_for_the_server_hinders_no_restore(
             postgres.run_sql(there, name)
             assert await restored(place, tmp_path / "key") == manifest
             assert await broken() == []
+
+
+async def test_a_backup_that_lacks_a_row_or_a_function_is_not_proven(tmp_path: Path) -> None:
+    await sales.write_shop()
+    with (tmp_path / "dump").open("w+b") as dumped:
+        _, _, whole = await _dump(dumped)
+        assert whole.rows["partner"] == 1
+        assert {part.split()[0] for part in whole.parts} == {"function", "trigger", "index", "constraint"}
+        await prove(dumped, whole)
+        with pytest.raises(Conflict, match="table partner has 1 rows in place of 2"):
+            await prove(dumped, Inventory(whole.rows | {"partner": 2}, whole.parts))
+        with pytest.raises(Conflict, match=r"function lost\(\) is missing"):
+            await prove(dumped, Inventory(whole.rows, [*whole.parts, "function lost()"]))
+        dumped.truncate(1000)
+        with pytest.raises(Conflict, match="could not be proven: pg_restore failed"):
+            await prove(dumped, whole)
 
 
 async def test_a_backup_that_another_operator_signed_is_refused(postgres: EmbeddedPostgres, tmp_path: Path) -> None:

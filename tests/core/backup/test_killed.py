@@ -20,8 +20,10 @@ from marketplace.core.backup.archive import list_objects
 from marketplace.core.backup.queries import find_last_restoration
 from marketplace.core.backup.unfinished import find_mark
 from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.postgres import ROOT_STATE
 from marketplace.core.sealing import public_key
 from marketplace.core.settings import settings
+from marketplace.core.working_folders import is_abandoned
 from marketplace.site.health.checks import check_database
 from tests.core.backup import age_reader
 from tests.core.backup.machines import empty_machine
@@ -29,11 +31,12 @@ from tests.core.builders import put_objects
 from tests.finance.builders import sales
 from tests.support.production import OPERATORS_OWN, key
 from tests.support.reads import fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 DYING = """
 import json, os, signal, sys
@@ -187,3 +190,42 @@ async def test_a_backup_that_was_killed_leaves_nothing_that_can_be_read_and_the_
     place, _ = await back_up(str(tmp_path / "backups"), [public])
     assert [str(path) for path in (tmp_path / "backups").iterdir()] == [place]
     assert not list(state.glob("work-*"))
+
+
+def leftovers() -> list[Path]:
+    """Return the working folders whose process is gone: those of the state, and of the servers that root starts."""
+    root = ROOT_STATE.glob("work-*") if os.geteuid() == 0 else ()
+    return [folder for folder in (*settings().state.glob("work-*"), *root) if is_abandoned(folder)]
+
+
+def rehearse(place: str, key: Path) -> list[str]:
+    return ["restore", "--rehearse", place, "--identity", str(key)]
+
+
+async def test_a_rehearsal_restores_all_and_leaves_nothing(tmp_path: Path) -> None:
+    await sales.write_shop()
+    objects = await put_objects()
+    key = tmp_path / "key"
+    place, _ = await back_up(str(tmp_path / "backups"), [new_key(key)])
+
+    def run() -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "marketplace", *rehearse(place, key)]
+        return subprocess.run(words, env=os.environ, capture_output=True, text=True, check=False)
+
+    ran = await asyncio.to_thread(run)
+    assert ran.returncode == 0, (ran.stdout, ran.stderr)
+    assert f"and {len(objects)} objects; all digests match." in ran.stdout
+    assert ", 0 offenders." in ran.stdout
+    assert ran.stdout.splitlines()[-1].startswith("Rehearsed in ")
+    assert leftovers() == []
+    assert await fetch_value("SELECT count(*) FROM restoration") == 0, "nothing is noted in the database of here"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("step", ["an object of several", "the end"])
+async def test_a_rehearsal_that_is_killed_leaves_nothing(tmp_path: Path, step: str) -> None:
+    await put_objects()
+    key = tmp_path / "key"
+    place, _ = await back_up(str(tmp_path / "backups"), [new_key(key)])
+    await asyncio.to_thread(killed, rehearse(place, key), *STEPS[step])
+    await until(lambda: not leftovers())

@@ -18,8 +18,8 @@ from marketplace.commands.command import refuse_unready, with_pool
 from marketplace.core import database
 from marketplace.core.backup import servers
 from marketplace.core.errors import Conflict
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
-from marketplace.demo.postgres import EmbeddedPostgres
 from marketplace.oversight.invariants import broken
 from marketplace.site.health.checks import examine
 from migrations.runner import migrate

@@ -27,7 +27,7 @@ from tests.support.s3_server import S3Server, serving_s3
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 WHY = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace.core import database
-from marketplace.demo.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER
 from tests.datasets import builders
 from tests.finance.bookkeeping import validators
 from tests.finance.builders.travelling import platform_running
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 KINDS = {
     "bank_line",

@@ -21,9 +21,9 @@ import pytest
 from marketplace.core import clock, database
 from marketplace.core.database import execute, transaction
 from marketplace.core.errors import Invalid
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.demo.bank import Bank
-from marketplace.demo.postgres import EmbeddedPostgres
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance

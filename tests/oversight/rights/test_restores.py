@@ -20,7 +20,7 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 
 async def test_a_restore_erases_again(

@@ -45,7 +45,7 @@ from tests.support.sites import the_site
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 SANDBOX_KEYS = {"PARTAGE_SIGNING_KEY": "5a" * 32, "PARTAGE_SECRET": "another secret, of the sandbox alone"}

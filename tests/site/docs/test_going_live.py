@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 PAGE = "marketplace/site/docs/operator/going-live.md"
 START, DAYS, PEOPLE = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC), 7, 1_500

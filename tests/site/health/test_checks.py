@@ -26,7 +26,7 @@ from tests.support.histories import history_of
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace.demo.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.ledger import chart
@@ -20,7 +20,7 @@ from tests.support.reads import fetch, fetch_value
 from tests.support.saved_state import State
 
 if TYPE_CHECKING:
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 BOOKS = {
     "entries": """SELECT kind, debit, credit, amount_minor, count(*) FROM journal_entry

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from marketplace.demo.postgres import EmbeddedPostgres
+from marketplace.core.postgres import EmbeddedPostgres
 
 ENDS_AFTER_SECONDS = 0.3
 

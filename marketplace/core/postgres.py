@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,10 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+from marketplace.core.errors import Invalid
+from marketplace.core.settings import settings
+from marketplace.core.working_folders import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,17 +52,29 @@ CONFIGURATION = {
 FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+WATCH: Final = "cat >/dev/null; kill -INT {pid} 2>/dev/null; {and_then} exit 0"
+"""Waits until its owner dies, or closes its pipe, and stops the server."""
+CLEAR: Final = "n=0; while [ -e {folder}/postgres/postmaster.pid ] && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done; rm -rf {folder};"
+"""Removes the folder once the server has ended, or after twenty seconds."""
+
+
 class EmbeddedPostgres:
     """A PostgreSQL server in its own folder: `with EmbeddedPostgres(folder) as server: server.url()`."""
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
-        """Set the folder of the cluster; `durable=False` trades safety for speed in tests."""
+    def __init__(self, folder: Path, *, durable: bool = True, is_throwaway: bool = False) -> None:
+        """Set the folder of the cluster.
+
+        durable: False trades safety for speed, where the data is made anew after a crash. is_throwaway: the folder is
+        removed when the server stops, also if this process is killed.
+        """
         folder = folder.resolve()
         if os.geteuid() == 0 and not _reachable_by_others(folder):
             folder = ROOT_STATE / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
         self.folder, self.data, self.socket = folder, folder / "postgres", folder / "run"
-        assert len(str(self.socket)) <= LONGEST_SOCKET_PATH, f"path too long for a Unix socket: {self.socket}"
+        if len(str(self.socket)) > LONGEST_SOCKET_PATH:
+            raise Invalid(f"{self.socket} is too long a path for PostgreSQL: shorten PARTAGE_STATE.")
         self.durable = durable
+        self._and_then = CLEAR.format(folder=shlex.quote(str(folder))) if is_throwaway else ""
         self.account: str | None = None
         self.bin = _installation() / "bin"
         self._lock: IO[str] | None = None
@@ -172,7 +189,7 @@ class EmbeddedPostgres:
                 **privileges,
             )
         self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", f"cat >/dev/null; kill -INT {self._server.pid} 2>/dev/null; exit 0"],
+            ["/bin/sh", "-c", WATCH.format(pid=self._server.pid, and_then=self._and_then)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -218,6 +235,18 @@ class EmbeddedPostgres:
             self.run_sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
         if not self.run_sql(f"SELECT 1 FROM pg_database WHERE datname = '{ROLE}'"):
             self.run_sql(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
+
+
+@contextlib.contextmanager
+def throwaway_server() -> Iterator[EmbeddedPostgres]:
+    """Provide an empty server in a working folder; nothing is left of it, also if this process is killed."""
+    if is_root := os.geteuid() == 0:
+        make_folder(ROOT_STATE)
+    with working_folder(ROOT_STATE if is_root else settings().state) as folder:
+        if is_root:
+            folder.chmod(0o711)  # PostgreSQL's account passes through; it alone reads its own folders
+        with EmbeddedPostgres(folder, durable=False, is_throwaway=True) as server:
+            yield server
 
 
 class StartedBeside:

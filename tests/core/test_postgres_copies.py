@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from marketplace.demo.postgres import _installation, copy_installation
+from marketplace.core.postgres import _installation, copy_installation
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY = """
 import itertools, os, shutil, signal, sys
 from pathlib import Path
-from marketplace.demo.postgres import _installation, copy_installation
+from marketplace.core.postgres import _installation, copy_installation
 
 files = itertools.count(1)
 def die_half_way(event, arguments):
