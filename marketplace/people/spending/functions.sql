@@ -57,12 +57,16 @@ BEGIN
     ORDER BY given.place;
 END $$;
 
--- Counts an order or bids in place of what counted for the same subject before; lock_spending was called before.
+-- Counts an order or bids in place of what counted for the same subject before, unless that is more: a lower bid withdraws
+-- no higher one. lock_spending was called before.
 CREATE OR REPLACE FUNCTION count_spending(
     new_subject uuid, of_auction uuid, of_partner uuid, by_person uuid, by_key uuid, under uuid, in_month date,
     new_minor bigint, new_at timestamptz
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (SELECT FROM spending WHERE subject = new_subject AND returned_at IS NULL AND amount_minor > new_minor) THEN
+        RETURN;
+    END IF;
     PERFORM return_spending(ARRAY[new_subject]);
     INSERT INTO spending (subject, auction, partner, person, api_key, spending_limit, month, amount_minor, at)
     VALUES (new_subject, of_auction, of_partner, by_person, by_key, under, in_month, new_minor, new_at)

@@ -126,7 +126,7 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
     bidding, position = bids_of_kind.begin(auction), auction.bid_count
     placed: list[PlacedBid] = []
     written: dict[uuid.UUID, Bid] = {}
-    counted: dict[uuid.UUID, Allowed] = {}
+    counted: list[Allowed] = []
     received_at = auction.locked_at
     for bid, refusal, limit, too_much in zip(bids, auction.refusals, limits, beyond, strict=True):
         before = known.get(bid.id) or written.get(bid.id)
@@ -139,8 +139,7 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
         answer = bidding.place(bid.partner, bid.maximum_minor, received_at)
         accepted = not answer.startswith("refused")
         position += accepted
-        if accepted:
-            counted[bid.partner] = Allowed(bid.by, bid.purchase, limit)
+        counted.append(Allowed(bid.by, bid.purchase, limit))  # A refused one may win yet, if others do not pay.
         row = written[bid.id] = Bid(
             id=bid.id,
             auction=auction.id,
@@ -159,7 +158,7 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
         received_at += MICROSECOND
     await _write(auction, list(written.values()), bidding, position)
     if counted:
-        await count_purchases(list(counted.values()), auction.locked_at, auction=auction.id)
+        await count_purchases(counted, auction.locked_at, auction=auction.id)
     return placed
 
 
