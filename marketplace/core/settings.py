@@ -159,9 +159,7 @@ class Settings:
         "SUBSCRIBERS_BASIS_POINTS", "5000", "subscribers' rate of a sale's posted price"
     )
     operator_basis_points: int = _setting(
-        "OPERATOR_BASIS_POINTS",
-        "3500",
-        "the operator's rate of it, off which private prices come; the platform keeps the rest and bears Stripe's fee",
+        "OPERATOR_BASIS_POINTS", "3500", "the operator's rate of it; the platform keeps the rest and bears Stripe's fee"
     )
     hold_days: int = _setting("HOLD_DAYS", "14", "days a share is held before it is the subscriber's")
     shares_every_seconds: int = _setting("SHARES_EVERY_SECONDS", "86400", "seconds between runs of the revenue share")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAMESPACE: Final = uuid.UUID("6f0d4b8e-2c51-4f0a-9d5e-5d1a2a0c7e11")
-PASSWORD: Final = link_token("seed", "password") if settings().sandbox_of else "partage-demo-2026"
+PASSWORD: Final = link_token("seed", "password") if settings().sandbox_of else "lend-split-and-see-2026"
 """Printed at every start: the demo's has no value elsewhere; a sandbox, which others can reach, has its own."""
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
     from marketplace.demo.postgres import EmbeddedPostgres
 
 POSTED = 100_010

@@ -213,7 +213,9 @@ async def test_the_slim_package_needs_nothing_and_its_page_runs(
     ]
     async for customer in customers(ROWS, PERIOD):
         await save(stripe, customer.partner, token="tok_visa")
-        key = await create_key(customer.partner, "client", key_id=uuid.uuid4(), session="a session's secret")
+        key_id = uuid.uuid4()
+        key = await create_key(customer.partner, "client", key_id=key_id, session="a session's secret")
+        await allow(customer.partner, key_id)
         async with serving_site() as address:
             known = {"SITE": address, "KEY": key or "", "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
             for command in (["python", "-c", python.text], ["sh", "-ec", shell.text], ["marketplace", "serve"]):

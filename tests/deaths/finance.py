@@ -23,7 +23,7 @@ from marketplace.sales.orders.actions import order
 from tests.finance.builders import sales, travelling
 from tests.finance.builders.statements import Entry, Statement, banked
 from tests.money.builders import with_limit
-from tests.people.builders import make_staff
+from tests.people.builders import make_staff, spender_for
 from tests.sales.builders.shop import make_buyer, make_quote, on_credit, open_shop
 from tests.support.decisions import decide
 from tests.support.reads import fetch_value
@@ -46,7 +46,11 @@ async def sell_on_credit(story: Story) -> None:
     number = named("paid", "order")
     how: Any = {"email": "x@partner.example", "pay_by": "invoice", "reason": "x"}
     quote = await make_quote(partner, release)
-    await story.act(partial(order, partner, quote, order_id=number, **how), "order on credit", then=("settle-orders",))
+    await story.act(
+        partial(order, partner, quote, by=await spender_for(partner), order_id=number, **how),
+        "order on credit",
+        then=("settle-orders",),
+    )
     await story.work("settle-orders", "invoices")
     total = await fetch_value("SELECT total_minor FROM credit_sale")
     given = Statement([Entry(total, "B1")], opening=0, name="S1", message="M1").xml()

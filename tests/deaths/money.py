@@ -44,7 +44,8 @@ async def quote_and_order(story: Story, name: str) -> uuid.UUID:
     seeded, number = await scenes.shop(), named(name, "order")
     quote = partial(catalogue.quote, seeded.partner, seeded.release, quote_id=named(name, "quote"))
     await story.act(quote, "quote")
-    ordering = partial(order, seeded.partner, named(name, "quote"), order_id=number, email=scenes.EMAIL)
+    by = await spender_for(seeded.partner)
+    ordering = partial(order, seeded.partner, named(name, "quote"), by=by, order_id=number, email=scenes.EMAIL)
     await story.act(ordering, "order", then=("stripe-commands",))
     await story.work("stripe-commands")
     return number
@@ -138,7 +139,8 @@ async def order_again(story: Story) -> None:
     await scenes.order_named("first", reason="")
     seeded, page = await scenes.shop(), (await get_payment(first)).session_id
     quote = await catalogue.quote(seeded.partner, seeded.release, quote_id=named("second", "quote"))
-    ordering = partial(order, seeded.partner, quote, order_id=second, email=scenes.EMAIL)
+    by = await spender_for(seeded.partner)
+    ordering = partial(order, seeded.partner, quote, by=by, order_id=second, email=scenes.EMAIL)
     await story.act(ordering, "order again", then=("stripe-commands",), later=LATER)
     sessions = {one["id"]: one["status"] for one in await asyncio.to_thread(story.stripe.list, "checkout/sessions")}
     assert sessions[page] == "expired"

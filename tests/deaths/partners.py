@@ -34,7 +34,7 @@ from tests.delivery.builders import (
     receiving_hooks,
 )
 from tests.money.builders import save
-from tests.people.builders import Browser, make_staff
+from tests.people.builders import Browser, make_staff, spender_for
 from tests.sales.builders.auctions import announce_of_shop, end_auction, make_bidder, move_end, open_auction, place
 from tests.sales.builders.claims import agree_to_claim
 from tests.sales.builders.shop import make_buyer, next_release, open_shop
@@ -66,7 +66,15 @@ async def subscribe_and_wait(story: Story) -> None:
     await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
     await save(story.stripe, partner, token="tok_visa")
     await story.act(
-        partial(subscribe, partner, "lyon", releases=4, subscription=named("1", "subscription")), "subscribe"
+        partial(
+            subscribe,
+            partner,
+            "lyon",
+            by=await spender_for(partner),
+            releases=4,
+            subscription=named("1", "subscription"),
+        ),
+        "subscribe",
     )
     waiting = "began_at = began_at - interval '9 days'"
     await execute(f"UPDATE subscription SET promised_days = -4, promised_coverage_micro = 1, {waiting}")

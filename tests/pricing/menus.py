@@ -145,7 +145,7 @@ def menu_of_one_figure(seed: int, rounded: Callable[[Fraction], int]) -> Menu:
 
 def _use(licence: Licence) -> NDArray[np.bool_]:
     """Return which pieces of use, rights and purposes a licence has, as an array of one figure's."""
-    since, until, right, purposes = licence
+    since, until, right, purposes, _ = licence
     pieces = [since <= start and (until is None or (end is not None and end <= until)) for start, end in PIECES]
     rights = [at <= list(RIGHTS).index(right) for at in range(len(RIGHTS))]
     uses = [not purposes or one in purposes for one in PURPOSES]

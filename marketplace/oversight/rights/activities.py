@@ -76,6 +76,8 @@ ACTIVITIES: Final = (
                 "sales.auctions",
                 "sales.orders",
                 "sales.orders.claim_tables",
+                "sales.subscriptions",
+                "people.spending",
                 "delivery.downloads.deletion_tables",
                 "delivery.outgoing.bucket_tables",
                 "sales.agreed.private_tables",

@@ -19,6 +19,7 @@ from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, trans
 from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
+from marketplace.core.statements import load_statements
 from marketplace.money.payments import actions as payments
 from marketplace.money.payments.events import refresh_payment, refresh_saved_method
 from marketplace.money.payments.stripe_calls import run_command
@@ -27,13 +28,13 @@ from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
 from marketplace.sales.auctions import rules
 from marketplace.sales.auctions.forfeits import enter_forfeits
-from marketplace.sales.auctions.queries import SQL
 from marketplace.sales.auctions.tables import AuctionDeposit
 from marketplace.sales.message_kinds import DEPOSIT_CAPTURED, DEPOSIT_RELEASED
 
 if TYPE_CHECKING:
     from marketplace.people.identity.actors import Actor
 
+SQL: Final = load_statements(__package__, "deposit_queries.sql")
 NO_PAYMENT_METHOD: Final = (
     "Bidding needs a way to be paid: save a card or account, or have this auction’s deposit held back on a card."
 )

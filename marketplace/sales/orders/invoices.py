@@ -29,19 +29,20 @@ from marketplace.core.database import (
 )
 from marketplace.core.errors import Expired, Invalid, NotFound, existing
 from marketplace.core.settings import settings
+from marketplace.core.statements import load_statements
 from marketplace.core.web.formats import paris_day
 from marketplace.money.ledger import chart
 from marketplace.people.messages.actions import send_each
 from marketplace.people.messages.rules import Recipient
 from marketplace.sales.message_kinds import INVOICE_CORRECTED, INVOICE_ISSUED, REFUNDED
 from marketplace.sales.orders.numbers import draw_numbers, number, series_of
-from marketplace.sales.orders.queries import SQL
 from marketplace.sales.orders.rules import one_line
 from marketplace.sales.orders.tables import BillingDetails, Invoice, InvoiceFile, NumberSeries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SQL: Final = load_statements(__package__, "invoice_queries.sql")
 BATCH_SIZE: Final = 200
 LETTERS: Final = {"invoice": "F", "credit_note": "A"}
 MESSAGES: Final = {

@@ -94,8 +94,8 @@ async def subscribe(
     """Subscribe to the next releases of a dataset, each by today's price sheet, for at most the price of the latest when new.
 
     The same id subscribes once. by: whose spending limit allows one now, and each later. pay_by: saved_method or
-    invoice. seen_minor: the price the partner saw, in cents before VAT; seen_terms: the licence terms. Refuses a price that has risen, another licence, a dataset that is not on sale,
-    a second subscription to it, a partner without a way to pay, and on invoice what its limit does not cover.
+    invoice. seen_minor, seen_terms: the price in cents before VAT, and the licence, that the partner saw; refuses others,
+    a dataset that is not on sale or subscribed to already, and a partner without a way to pay.
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
@@ -105,7 +105,7 @@ async def subscribe(
     await check_use(partner, listing.terms, dataset)
     latest = await find_listed_release(listing.latest)
     assert latest
-    price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
+    price = await catalogue.price_now(latest, now=clock.now())
     most_minor = as_new(price).amount_minor
     if seen_minor is not None and most_minor > seen_minor:
         raise Conflict("The price has risen since you opened this page: read the new one, and confirm if you agree.")
@@ -136,7 +136,7 @@ async def subscribe(
                 pay_by=pay_by,
                 after=latest.period_to,
                 began_at=clock.now(),
-                promised_days=promised,
+                promised_days=await days_to_promise(latest),
                 promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
                 terms=listing.terms,
             )
@@ -238,8 +238,9 @@ async def deliver() -> int:
 async def _order(due: DueRelease) -> int:
     """Order one release at the price of the day, at most that by the locked sheet; 0 if another worker did.
 
-    It waits while another partner has its dataset alone. It is sold under the licence whose price was locked, even if the dataset has another by now. No promise to
-    contributors raises the locked price: it is paid from the operator's part, then the platform's.
+    It waits while another partner has its dataset alone. It is sold under the licence whose price was locked, even if the
+    dataset has another by now. No promise to contributors raises the locked price: it is paid from the operator's part,
+    then the platform's.
     """
     async with transaction():
         await lock(f"subscription {due.subscription}")

@@ -18,7 +18,7 @@ from tests.support.reads import fetch_value
 
 PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
 NET, VAT = 10_000, 2_000
-DOCUMENT = b'{"price":{"lots":[["",{"demand":{"all":10000}}]]}}'
+DOCUMENT = b'{"price":{"lots":[["",{"demand":{"all":10000}},[0,1,"publish",[],[]],[[[0,24,"all",1]],[]]]]}}'
 """What settling a sale reads of its quote; nobody signed it."""
 
 

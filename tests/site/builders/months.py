@@ -308,8 +308,9 @@ async def play_subscriptions(year: Year, people: People) -> None:
     """May to July: a subscription with a credit for what came late, a claim, a private price, a basket, a longer licence."""
     atelier, bureau, ville = (people.partners[name] for name in ("atelier", "bureau", "ville"))
     nora, paul, samir = (people.staff[name] for name in ("Nora", "Paul", "Samir"))
+    by = await spender_for(bureau)
     await year.act(
-        partial(subscribe, bureau, "lyon", releases=4, subscription=named_in_year("bureau", "subscription")),
+        partial(subscribe, bureau, "lyon", by=by, releases=4, subscription=named_in_year("bureau", "subscription")),
         "subscribe",
     )
     await seal_weeks(5)
