@@ -75,6 +75,17 @@ async def build(story: Story) -> None:
     await story.work("refresh-datasets")
 
 
+async def lapse(story: Story) -> None:
+    """Have a build lapse that nobody published within a week."""
+    await declare()
+    await make_subscribers(PEOPLE)
+    await ingest_events(**write(Path(os.environ["PARTAGE_STATE"]).parent / "inbox", crowd(300), PEOPLE))
+    release = await datasets.build("lyon", **PERIOD, publish=False)
+    story.pass_time(8 * DAY)
+    await story.work("lapse-builds")
+    assert (await get_release(release)).state == "lapsed"
+
+
 async def said_by(revision: int) -> tuple[set[str], str]:
     """Return the zones in which a release has more than a few people, and the digest of the day's events that it states."""
     release = await fetch_value("SELECT id FROM release WHERE revision = $1", revision)
@@ -131,6 +142,7 @@ async def show(story: Story) -> None:
 
 STORIES: dict[Any, str] = {
     build: "ingest-events, ask for a release, build-releases, publish, refresh-datasets",
+    lapse: "lapse-builds",
     correct: "correct a day",
     show: "refresh-search, state a sheet, refresh-demand",
 }

@@ -115,11 +115,7 @@ async def subscribe(
             return
         if await find_open(partner, dataset):
             raise Conflict("Your company is subscribed to this dataset already.")
-        locked_for = next((one.terms for one in await list_priced_offers([dataset], clock.now())), None)
-        if len({listing.terms, locked_for, seen_terms or locked_for}) > 1:
-            raise Conflict(
-                "The licence has changed since you opened this page: read the new one, and confirm if you agree."
-            )
+        await _check_licence(dataset, listing.terms, seen_terms)
         await _check_payment(partner, pay_by, most_minor)
         await _check_limit(by, subscription, dataset, most_minor)
         await Subscription.insert(
@@ -140,6 +136,15 @@ async def subscribe(
                 promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
                 terms=listing.terms,
             )
+        )
+
+
+async def _check_licence(dataset: str, listed: str, seen: str) -> None:
+    """Refuse another licence than the partner saw, and one that changed while it subscribed."""
+    priced = next((one.terms for one in await list_priced_offers([dataset], clock.now())), None)
+    if len({listed, priced, seen or priced}) > 1:
+        raise Conflict(
+            "The licence has changed since you opened this page: read the new one, and confirm if you agree."
         )
 
 

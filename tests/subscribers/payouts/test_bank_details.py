@@ -7,7 +7,7 @@ import datetime as dt
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from marketplace.core import clock
@@ -60,6 +60,7 @@ def test_what_banks_print_is_accepted(written: str) -> None:
     assert accounts.check_iban(written) == written.upper().replace(" ", "").replace("-", "")
 
 
+@settings(deadline=None)
 @given(some.integers(0, 10**7 - 1), some.integers(4, 15), some.characters(categories=["Nd", "Lu"], max_codepoint=90))
 def test_a_mistyped_character_never_passes(line: int, position: int, other: str) -> None:
     right = payees.iban_of(line)
