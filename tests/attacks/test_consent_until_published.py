@@ -99,20 +99,18 @@ async def test_a_withdrawal_of_others_and_the_same_consent_again_keep_nothing_ba
     assert await state_of(release) == "sealed"
 
 
-async def test_a_build_lapses_after_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_build_lapses_after_a_week(tmp_path: Path) -> None:
     release, _ = await build_and_wait(tmp_path)
-    later = (await queries.get_release(release)).started_at + WEEK
-    with monkeypatch.context() as patch:
-        patch.setattr(clock, "now", lambda: later)
+    with clock.started_at((await queries.get_release(release)).started_at + WEEK):
         await assert_lapses(release, "within a week")
 
 
-async def test_the_job_lets_only_old_builds_lapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_job_lets_only_old_builds_lapse(tmp_path: Path) -> None:
     release, _ = await build_and_wait(tmp_path)
     later = (await queries.get_release(release)).started_at + WEEK
-    for now, state in ((later - dt.timedelta(seconds=1), "assessed"), (later, "lapsed")):
-        monkeypatch.setattr(clock, "now", lambda now=now: now)
-        await publishing.lapse_builds()
+    for now, state in ((later - dt.timedelta(minutes=10), "assessed"), (later, "lapsed")):
+        with clock.started_at(now):
+            await publishing.lapse_builds()
         assert await state_of(release) == state
 
 
