@@ -12,6 +12,7 @@ import pytest
 from marketplace.core.database import execute
 from marketplace.people.identity.key_actions import create_key
 from tests.money.builders import save
+from tests.people.builders import allow
 from tests.sales.builders.shop import jobs, make_buyer, open_shop
 from tests.support.clients import environment, run, serving_site
 from tests.support.reads import fetch_value
@@ -93,7 +94,9 @@ async def test_a_generated_client_buys_and_downloads(stripe: Any, tmp_path: Path
     await execute("UPDATE dataset SET cadence = 'week'")
     partner = await make_buyer()
     await save(stripe, partner, token="tok_visa")
-    key = await create_key(partner, "program", key_id=uuid.uuid4(), session="a session's secret")
+    key_id = uuid.uuid4()
+    key = await create_key(partner, "program", key_id=key_id, session="a session's secret")
+    await allow(partner, key_id)
     assert key
     python = await asyncio.to_thread(environment, GENERATOR)
     async with serving_site() as address:
