@@ -125,10 +125,9 @@ async def order_in_year(year: Year, name: str, partner: uuid.UUID, *, pay_by: st
     else:
         release = await latest_release()
         await year.act(partial(catalogue.quote, partner, release, quote_id=quote, **quoted), "quote")
-    email = f"{name}@partner.example"
-    await year.act(
-        partial(order, partner, quote, order_id=number, email=email, pay_by=pay_by, reason="For another shop."), "order"
-    )
+    how = {"email": f"{name}@partner.example", "pay_by": pay_by, "reason": "For another shop."}
+    by = await spender_for(partner)
+    await year.act(partial(order, partner, quote, by=by, order_id=number, **how), "order")
     await year.work("stripe-commands")
     return number
 
@@ -258,7 +257,7 @@ async def announce_in_year(year: Year, name: str, releases: list[uuid.UUID], kin
 
 async def play_auctions(year: Year, people: People) -> None:
     """April: one who wins by a deposit does not pay and forfeits it, the next is charged; a bundle of two in June is paid."""
-    ville, bureau, filou = (people.bidder(name) for name in ("ville", "bureau", "filou"))
+    ville, bureau, filou = [await people.bidder(name) for name in ("ville", "bureau", "filou")]
     release = await seal_weeks(4)
     await keep_card_in_year(year, people.partners["bureau"])
     await keep_card_in_year(year, people.partners["filou"])
@@ -366,7 +365,7 @@ async def play_subscriptions(year: Year, people: People) -> None:
     await year.work()
     auction = await announce_in_year(year, "bundle", [older, newer], "bundle")
     least = await fetch_value("SELECT sum(reserve_minor)::bigint FROM auction_lot WHERE auction = $1", auction)
-    await seal_bid(year, people.bidder("atelier"), auction, 2 * least, lots=2)
+    await seal_bid(year, await people.bidder("atelier"), auction, 2 * least, lots=2)
     await year.on(6, 5)
     await year.work(*AUCTIONS)
     await finance.end_month(year, people, 6)

@@ -18,6 +18,7 @@ from marketplace.core.errors import Refusal
 from marketplace.demo.bank import Bank
 from marketplace.people.identity.actors import Actor
 from marketplace.site.jobs.timetable import jobs
+from tests.people.builders import spender_for
 from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.deaths import EVERY, awaits_of, killed_at_every_await
 from tests.support.owner import as_owner
@@ -91,8 +92,9 @@ class People:
         self.partners: dict[str, uuid.UUID] = {}
         self.staff: dict[str, Actor] = {}
 
-    def bidder(self, name: str) -> Actor:
-        return Actor(name=name, partner=self.partners[name], vetted=True)
+    async def bidder(self, name: str) -> Actor:
+        partner = self.partners[name]
+        return Actor(name=name, person=(await spender_for(partner)).person, partner=partner, vetted=True)
 
 
 class Year:
