@@ -204,7 +204,6 @@ def _dataset(number: int, place: str, near: str) -> Made:
         product,
         1_000_000,
         1_000_000_000,
-        30,
         CADENCES[number // 3 % len(CADENCES)],
         NOW,
     )
