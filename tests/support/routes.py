@@ -62,6 +62,7 @@ OWNERS = {
     "delivery": "SELECT partner::text AS owner, webhook_delivery.id::text AS id FROM webhook_delivery JOIN webhook_endpoint ON webhook_endpoint.id = endpoint",
     "endpoint": "SELECT partner::text AS owner, id::text AS id FROM webhook_endpoint",
     "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
+    "holder": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
     "licence": "SELECT subscriber::text AS owner, licence.id::text AS id FROM licence CROSS JOIN person WHERE subscriber IS NOT NULL",
