@@ -67,21 +67,21 @@ MOST_VOICES: Final = 3
 """How often a partner counts in the usual payment: once for each day on which it bought, up to this number."""
 WEEK_DAYS: Final = 7
 
-Figures: TypeAlias = npt.NDArray[np.float64]
+Numbers: TypeAlias = npt.NDArray[np.float64]
 Levels: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 _SPACING: Final = 2
 """Of the curves' best multipliers, in levels."""
-_MULTIPLIERS: Final[Figures] = np.array(GRID) / NEUTRAL_BASIS_POINTS
+_MULTIPLIERS: Final[Numbers] = np.array(GRID) / NEUTRAL_BASIS_POINTS
 _BEST_ONES: Final = np.repeat(np.arange(0, len(GRID), _SPACING), len(SHARPNESS))
 """The level at which each curve earns most, ascending."""
-_SHARP: Final[Figures] = np.tile(np.array(SHARPNESS), len(_BEST_ONES) // len(SHARPNESS))[:, None]
-_BEYOND: Final[Figures] = _SHARP * np.log(_MULTIPLIERS / _MULTIPLIERS[_BEST_ONES, None]) - np.log(_SHARP - 1)
+_SHARP: Final[Numbers] = np.tile(np.array(SHARPNESS), len(_BEST_ONES) // len(SHARPNESS))[:, None]
+_BEYOND: Final[Numbers] = _SHARP * np.log(_MULTIPLIERS / _MULTIPLIERS[_BEST_ONES, None]) - np.log(_SHARP - 1)
 """k · ln(m / s) of each curve at each multiplier, by way of the best one: s · (k - 1)^(-1/k)."""
-_LOG_PART: Final[Figures] = -np.logaddexp(0, _BEYOND)
-_PART: Final[Figures] = np.exp(_LOG_PART)
-_LOG_BID: Final[Figures] = np.log(_SHARP) + 2 * _LOG_PART + np.maximum(_BEYOND, -3)
+_LOG_PART: Final[Numbers] = -np.logaddexp(0, _BEYOND)
+_PART: Final[Numbers] = np.exp(_LOG_PART)
+_LOG_BID: Final[Numbers] = np.log(_SHARP) + 2 * _LOG_PART + np.maximum(_BEYOND, -3)
 """The logarithm of a bid's density: k · part · (1 - part). One far below what a curve expects is no less likely than that,
 since bidders bid low."""
 
@@ -94,10 +94,10 @@ class Demand:
     nearest to each. reserves: how many of these bids could not be below each; one below the grid is none.
     """
 
-    sold: Figures
-    days: Figures
-    bids: Figures
-    reserves: Figures
+    sold: Numbers
+    days: Numbers
+    bids: Numbers
+    reserves: Numbers
 
     def __post_init__(self) -> None:
         """Refuse NotFinite, Negative and Mismatched."""
@@ -113,7 +113,7 @@ class Demand:
                 raise Negative(msg)
 
     @property
-    def sales(self) -> Figures:
+    def sales(self) -> Numbers:
         """Return the licences sold at any multiplier; shape (…)."""
         return np.asarray(self.sold.sum(-1))
 
@@ -148,9 +148,9 @@ class Believed(NamedTuple):
     about it, as the variance of its logarithm, that one more week at the posted multiplier is expected to remove.
     """
 
-    sales: Figures
-    least: Figures
-    most: Figures
+    sales: Numbers
+    least: Numbers
+    most: Numbers
     low: int
     high: int
     lesson: float
@@ -251,7 +251,7 @@ def believed(demand: Demand, group: int, posted: int) -> Believed:
     return Believed(weights @ rates, least, most, int(low), int(high), lesson)
 
 
-def _lesson(weights: Figures, sales: float, pace: Figures, posted: int) -> float:
+def _lesson(weights: Numbers, sales: float, pace: Numbers, posted: int) -> float:
     """Return the part of the variance of the best multiplier's logarithm that a week at a level is expected to remove.
 
     pace: how many come a day, of each curve. A curve foresees a negative binomial number of sales: Poisson at a gamma
@@ -271,7 +271,7 @@ def _lesson(weights: Figures, sales: float, pace: Figures, posted: int) -> float
     return removed / max(float(weights @ (best - mean) ** 2), _ROUNDING)
 
 
-def _beliefs(demand: Demand) -> Figures:
+def _beliefs(demand: Demand) -> Numbers:
     """Return the belief in each curve, sums to 1; shape (…, groups, curves)."""
     came = PACE_DAYS + demand.days @ _PART.T
     heard = demand.bids.sum(-1, keepdims=True)
@@ -288,7 +288,7 @@ def _beliefs(demand: Demand) -> Figures:
     return np.asarray(weights / weights.sum(-1, keepdims=True))
 
 
-def _band(weights: Figures) -> tuple[Levels, Levels]:
+def _band(weights: Numbers) -> tuple[Levels, Levels]:
     """Return the levels of the band's ends for the belief in each curve; shape (…, curves) → (…)."""
     reached = np.cumsum(weights, axis=-1)
     low, high = (_BEST_ONES[np.minimum((reached < end).sum(-1), len(_BEST_ONES) - 1)] for end in BAND)

@@ -49,7 +49,7 @@ def test_who_only_asks_changes_nothing(pace: float) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_waiting_a_week_gains_no_more_than_a_step(seed: int) -> None:
-    """Nothing is sold, or nine licences a day, in turn: no price within a week is 3 % below today's."""
+    """Whatever is sold, be it nothing or nine licences a day in turn: no price within a week is 3 % below today's."""
     rng = np.random.default_rng(seed)
     past: list[Posted] = []
     sales: list[Sale] = []

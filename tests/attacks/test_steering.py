@@ -69,7 +69,7 @@ def test_pushed_from_both_sides_a_price_moves_by_what_the_pushing_costs() -> Non
     ]
     assert float(np.mean(ratios)) >= 0.98 - 2 * float(np.std(ratios)) / MARKETS**0.5
     for seed in range(3):
-        buying = Other("buys", lambda _: True, lambda _, bought: 1.0)  # noqa: ARG005 (it always pays)
+        buying = Other("buys", lambda _: True, lambda _, bought: 1.0)  # noqa: ARG005 (whatever it bought before)
         pushed = posted(1.0, seed, [buying])
         assert max(pushed) <= 10_000 * 1.031 ** (len(pushed) // 7), "no faster than a step a week"
 

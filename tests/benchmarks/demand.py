@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from pricing.demand import GRID, NEUTRAL_BASIS_POINTS, NEUTRAL_LEVEL, Figures
+from pricing.demand import GRID, NEUTRAL_BASIS_POINTS, NEUTRAL_LEVEL, Numbers
 from tests.benchmarks._bench import Run
 from tests.support.demand_market import Other, posted, posted_in_many
 
@@ -29,7 +29,7 @@ SPARSE = 0.2
 ATTACKED = 10
 """Seeds of the attacks, at most."""
 MULTIPLIERS = np.array(GRID) / NEUTRAL_BASIS_POINTS
-LAWS: dict[str, Callable[[Figures], Figures]] = {
+LAWS: dict[str, Callable[[Numbers], Numbers]] = {
     "lognormal": lambda price: ndtr(-np.log(price) / 0.7),
     "exponential": lambda price: np.exp(-price),
     "two-valued": lambda price: np.where(price <= 0.5, 1.0, np.where(price <= 1.0, 0.6, 0.0)),
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 
 def main(run: Run) -> None:
     """Print the worst of all laws, places and paces, then each law's; and what attacks gain."""
-    found = measure_markets(run.size)
+    found = measure_worlds(run.size)
     frequent = [one for one in found if one.visits > SPARSE]
     best = f"× the best fixed price, last {LAST_DAYS} of {DAYS} days, {run.size} seeds; wanted"
     still = f"× never moving, {DAYS} days, {run.size} seeds; wanted 0.97 where the statement was right, 1 elsewhere"
@@ -73,16 +73,16 @@ def main(run: Run) -> None:
     _against_the_dear(run)
 
 
-def measure_markets(seeds: int) -> list[Outcome]:
+def measure_worlds(seeds: int) -> list[Outcome]:
     """Return the means over some seeds of every law, place and pace."""
-    markets = list(product(LAWS, PLACES, VISITS))
-    accepts = np.array([LAWS[law](MULTIPLIERS * _best(law) / place) for law, place, _ in markets])
-    visits = np.array([pace for _, _, pace in markets])
+    worlds = list(product(LAWS, PLACES, VISITS))
+    accepts = np.array([LAWS[law](MULTIPLIERS * _best(law) / place) for law, place, _ in worlds])
+    visits = np.array([pace for _, _, pace in worlds])
     levels, _ = posted_in_many(accepts.repeat(seeds, 0), visits.repeat(seeds), days=DAYS, seed=1)
-    at = levels.reshape(DAYS, len(markets), seeds)
-    earned = MULTIPLIERS[at] * accepts[np.arange(len(markets))[:, None], at]
+    at = levels.reshape(DAYS, len(worlds), seeds)
+    earned = MULTIPLIERS[at] * accepts[np.arange(len(worlds))[:, None], at]
     outcomes = []
-    for number, (law, place, pace) in enumerate(markets):
+    for number, (law, place, pace) in enumerate(worlds):
         best = place / _best(law) * _revenue(law)
         unmoved = float(accepts[number, NEUTRAL_LEVEL])
         late, whole = float(earned[-LAST_DAYS:, number].mean()), float(earned[:, number].mean())
@@ -102,7 +102,7 @@ def _revenue(law: str) -> float:
     return float((prices * LAWS[law](prices)).max())
 
 
-def _prices() -> Figures:
+def _prices() -> Numbers:
     return np.linspace(0.001, 5, 5_000)
 
 

@@ -17,7 +17,7 @@ from pricing.demand import (
     SHARPNESS,
     WAITING_DAYS,
     Demand,
-    Figures,
+    Numbers,
     Reaction,
     RevealedBid,
     add_bids,
@@ -44,7 +44,7 @@ def seen(*rows: dict[int, tuple[float, float]]) -> Demand:
     return Demand(sold, days, nothing, nothing)
 
 
-def as_expected(part: Callable[[Figures], Figures], levels: range, *, days: int = 1_000) -> Demand:
+def as_expected(part: Callable[[Numbers], Numbers], levels: range, *, days: int = 1_000) -> Demand:
     """Return the evidence of one demand: at each level as many sales as are expected of one visit a day."""
     return seen({level: (float(part(MULTIPLIERS[level : level + 1])[0]) * days, days) for level in levels})
 
@@ -124,7 +124,7 @@ Evidence = st.dictionaries(st.integers(0, len(GRID) - 1), st.tuples(st.floats(0,
 
 @settings(deadline=None)
 @given(Evidence, st.integers(0, len(GRID) - 1), st.booleans())
-def test_after_any_sales_a_step_is_one_level_and_stays_on_the_grid(
+def test_whatever_was_sold_a_step_is_one_level_and_stays_on_the_grid(
     row: dict[int, tuple[float, float]],
     level: int,
     rises: bool,  # noqa: FBT001 (hypothesis gives it)

@@ -19,7 +19,7 @@ from pricing.demand import GRID, NEUTRAL_LEVEL, Demand, next_levels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pricing.demand import Figures, Levels
+    from pricing.demand import Levels, Numbers
 
 FIRST_DAY: Final = dt.date(2026, 1, 1)
 PARTNERS: Final = 20
@@ -72,7 +72,7 @@ def posted(
     return [one.market for one in past]
 
 
-def posted_in_many(accepts: Figures, visits: Figures, *, days: int, seed: int) -> tuple[Levels, Levels]:
+def posted_in_many(accepts: Numbers, visits: Numbers, *, days: int, seed: int) -> tuple[Levels, Levels]:
     """Return the level posted, and the licences sold, on each day in each of many markets; shape (days, markets).
 
     accepts: the part of those who come that buys at each level of the grid; shape (markets, level). visits: partners a

@@ -93,8 +93,8 @@ def post(
     found = dict(zip(learnt.names[1:], own, strict=True))
     for group in past[-1].own.keys() - found.keys():  # It sells less than it did, and goes back to the market's.
         at = nearest(past[-1].own[group])
-        if (nearer := GRID[at + int(np.sign(levels[0] - at))]) != market:
-            found[group] = nearer
+        if (back := GRID[at + int(np.sign(levels[0] - at))]) != market:
+            found[group] = back
     return Posted(day, market, {group: found[group] for group in sorted(filter(None, found))})
 
 

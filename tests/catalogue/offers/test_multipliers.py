@@ -68,8 +68,8 @@ def test_a_group_of_zones_has_its_own_multiplier_once_it_has_sold_fifty() -> Non
     assert {group for one in week_by_week(group_sales(0.1), 110) for group in one.own} == {"east"}, (
         "of west a fifth is sold a day"
     )
-    single = {n: [Sale(FIRST_DAY + n * DAY, f"a {n % 9}", 1.0, ALL)] for n in range(120)}
-    assert not any(one.own for one in week_by_week(single, 110)), "a market of one group is that group"
+    alone = {n: [Sale(FIRST_DAY + n * DAY, f"a {n % 9}", 1.0, ALL)] for n in range(120)}
+    assert not any(one.own for one in week_by_week(alone, 110)), "a market of one group is that group"
 
 
 def test_groups_learn_from_their_own_sales() -> None:
@@ -88,7 +88,7 @@ def test_groups_learn_from_their_own_sales() -> None:
             assert abs(GRID.index(after.of(group)) - GRID.index(before.of(group))) <= 1
 
 
-def test_a_group_that_sells_no_more_returns_to_the_market() -> None:
+def test_a_group_that_sells_no_more_goes_back_to_the_market() -> None:
     """A step a week, until it is where the market is."""
     past = [Posted(FIRST_DAY + number * DAY, GRID[60], {"west": GRID[66]}) for number in range(7)]
     gaps = []
