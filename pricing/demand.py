@@ -81,9 +81,8 @@ _BEYOND: Final[Numbers] = _SHARP * np.log(_MULTIPLIERS / _MULTIPLIERS[_BEST_ONES
 """k · ln(m / s) of each curve at each multiplier, by way of the best one: s · (k - 1)^(-1/k)."""
 _LOG_PART: Final[Numbers] = -np.logaddexp(0, _BEYOND)
 _PART: Final[Numbers] = np.exp(_LOG_PART)
-_LOG_BID: Final[Numbers] = np.log(_SHARP) + 2 * _LOG_PART + np.maximum(_BEYOND, -3)
-"""The logarithm of a bid's density: k · part · (1 - part). One far below what a curve expects is no less likely than that,
-since bidders bid low."""
+_LOG_BID: Final[Numbers] = np.log(_SHARP) + 2 * _LOG_PART + _BEYOND
+"""The logarithm of a bid's density: k · part · (1 - part)."""
 
 
 @dataclass(frozen=True, slots=True)
