@@ -1,129 +1,140 @@
-"""Learning a posted price from sales and bids: one belief over a demand curve, and a price that walks within its band.
+"""Learning a posted price from sales and bids: Thompson sampling over a grid of demand multipliers.
 
-The rule this file keeps: only an action that costs its maker something teaches. The evidence is licences sold, days on
-sale and bids that auctions revealed, each at a multiplier of the grid. Requests for quotes are not among it: a partner
-that only ever asks changes nothing. Nothing is drawn at random, so anybody who has the evidence can compute the price.
+The rule this file keeps: only an action that costs its maker something teaches. The state is a frozen value, passed in
+and out, made of licences sold, days on sale and bids that auctions revealed. Requests for quotes are not among them: a
+partner that only ever asks changes nothing.
 
-The belief: at a multiplier m, a part 1 / (1 + (m / s)^k) of those who come would buy. Scale s and sharpness k are the
-curve's two parameters, and how many come a day is a third, integrated out. Before any evidence, every best multiplier
-of the grid is as likely, at every sharpness. A curve says which multiplier earns most; the middle `BAND` of these, by
-belief, is the band. The posted multiplier walks through the band, a step a week: it falls until it meets the band's
-lower end, rises until it meets the upper one, and so on. It must move to learn, since sales at one price alone say
-nothing about a slope. The band narrows as the belief sharpens, and so does the walk. It falls first, for a step down
-costs 3 % at most, and a step up may cost every sale.
-
-Groups of zones have a belief each once they have `GROUP_SALES` sales. Each also counts what the others' curves were,
-but as no more than `GROUP_SALES` sales in all: so the market's knowledge is where a group starts from.
+Each multiplier of the grid has a Gamma belief about the licences sold a day at it. Before a sale, beliefs say that all
+multipliers earn the same. Revealed bids say instead which part of the bidders would pay each, from their auction's
+reserve upward, since nobody could bid below it. A draw samples every belief, makes the samples fall as prices rise
+(nobody buys more at a higher price), and picks the multiplier with the most expected revenue. Exploring is thus in
+proportion to the remaining uncertainty, and stops by itself. The posted multiplier then approaches the draw by at most
+`MOST_STEP_PERCENT`, so that waiting for a low draw gains no more than one step.
 
 What can move a price, and what it costs:
 - buying: each partner counts once a day, by its payment relative to the usual one (`usual_payment`), and as 1 at most.
   So a cheap licence weighs as little as it costs, and a dear one weighs no more and makes no other weigh less;
-- not buying: it costs a partner what it does not buy, and moves the price by its part of all sales;
-- bidding: a bid binds, a bidder counts once, at the highest of its bids, and a few bids count for little (`PRIOR_BIDS`).
+- not buying: partners who buy only below a target move the price to it once they are a share of the buyers of at least
+  `collusion_needed`; it costs them every purchase above the target until then, and never passes the quote's floor;
+- bidding: a bid binds, a bidder counts once, at the highest of its bids, and a low one says nothing about prices below
+  the reserve.
 
-Public API not used by the marketplace: `NEUTRAL_LEVEL`.
+Public API not used by the marketplace: `price_grid`, `learn`, `collusion_needed`.
 
-Source: A. Gelman et al., Bayesian Data Analysis, 3rd ed. 2013, section 2.6 (Poisson counts with a gamma prior); P. R. Fisk,
-The graduation of income distributions, Econometrica 29, 1961 (the log-logistic curve); A. V. den Boer and B. Zwart,
-Simultaneously learning and optimizing using controlled variance pricing, Management Science 60, 2014 (a price that does
-not vary stops teaching).
+Source: W. R. Thompson, On the likelihood that one unknown probability exceeds another, Biometrika 25, 1933; D. Russo et
+al., A tutorial on Thompson sampling, Foundations and Trends in Machine Learning 11(1), 2018, section 3; O. Chapelle and
+L. Li, An empirical evaluation of Thompson sampling, NIPS 24, 2011, section 3 (sampling less boldly); R. E. Barlow et
+al., Statistical Inference under Order Restrictions, 1972, section 1.2 (pooling adjacent violators); E. L. Kaplan and P.
+Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958 (observations above a bound only).
 """
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from fractions import Fraction
+from itertools import pairwise
 from math import isfinite, log
 from statistics import median_high
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from pricing.money import amount
-from pricing.refusals import Mismatched, Negative, NotFinite
+from pricing.money import amount, whole
+from pricing.refusals import Empty, Mismatched, Negative, NotFinite, OutOfRange
 
 NEUTRAL_BASIS_POINTS: Final = 10_000
-STEP: Final = 1.03
-"""A posted price falls by 3 % at most in one step; a step up undoes one down."""
-GRID: Final = tuple(round(NEUTRAL_BASIS_POINTS * STEP**power) for power in range(-54, 71))
-"""The multipliers that can be posted, in basis points: 0.2 to 8, a step apart."""
-NEUTRAL_LEVEL: Final = GRID.index(NEUTRAL_BASIS_POINTS)
-SHARPNESS: Final = (1.5, 2.0, 3.0, 4.5, 7.0, 12.0, 25.0)
-"""How fast demand falls beyond its scale; above 1, so that some multiplier earns most."""
-PACE_SHAPE: Final = 0.7
-"""Before any evidence, so many are believed to come …"""
-PACE_DAYS: Final = 0.2
-"""… in so many days: some a day, give or take several times as many. Where few buy, the price is likelier too high."""
-BAND: Final = (0.35, 0.65)
-"""The part of the belief in the best multiplier that lies below each end of the band."""
-WAITING_DAYS: Final = 56
-"""How long the price stays where nothing was sold and nobody bid: those who might buy need time."""
-GROUP_SALES: Final = 50.0
-"""From so many sales a group of zones has a belief of its own; and what it takes from others counts as so many."""
-PRIOR_BIDS: Final = 150.0
-"""Of n bids each counts for n / (n + so many) of a sale: low ones cost their bidder little, so a few have little weight."""
+MOST_STEP_PERCENT: Final = 3
+"""The most that a posted price rises in one step; a step down undoes one up, so it is a little smaller."""
+PRIOR_BUYERS: Final = 1.0
+"""The weight of the belief that all multipliers earn the same, in buyers observed …"""
+PRIOR_BIDDERS: Final = 150.0
+"""… and in bids revealed: low ones cost their bidder little, so a few of them have little weight."""
+BOLDNESS: Final = 0.6
+"""How far a sample is from the expectation, relative to the belief's own spread: less than 1 explores less."""
+MOST_ELASTIC: Final = 1.5
+"""Below the multiplier that was posted most, no sample sells more than in proportion to its price to minus this.
+Beliefs with little evidence have long tails, and the longest of many would draw the price down."""
 MOST_VOICES: Final = 3
 """How often a partner counts in the usual payment: once for each day on which it bought, up to this number."""
-WEEK_DAYS: Final = 7
 
-Numbers: TypeAlias = npt.NDArray[np.float64]
-Levels: TypeAlias = npt.NDArray[np.int64]
-Flags: TypeAlias = npt.NDArray[np.bool_]
-
-_SPACING: Final = 2
-"""Of the curves' best multipliers, in levels."""
-_MULTIPLIERS: Final[Numbers] = np.array(GRID) / NEUTRAL_BASIS_POINTS
-_BEST_ONES: Final = np.repeat(np.arange(0, len(GRID), _SPACING), len(SHARPNESS))
-"""The level at which each curve earns most, ascending."""
-_SHARP: Final[Numbers] = np.tile(np.array(SHARPNESS), len(_BEST_ONES) // len(SHARPNESS))[:, None]
-_BEYOND: Final[Numbers] = _SHARP * np.log(_MULTIPLIERS / _MULTIPLIERS[_BEST_ONES, None]) - np.log(_SHARP - 1)
-"""k · ln(m / s) of each curve at each multiplier, by way of the best one: s · (k - 1)^(-1/k)."""
-_LOG_PART: Final[Numbers] = -np.logaddexp(0, _BEYOND)
-_PART: Final[Numbers] = np.exp(_LOG_PART)
-_LOG_BID: Final[Numbers] = np.log(_SHARP) + 2 * _LOG_PART + _BEYOND
-"""The logarithm of a bid's density: k · part · (1 - part)."""
+_NEVER: Final = -1
+_WHOLE_PERCENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The evidence of one demand or several: arrays of shape (…, len(GRID)), all alike, by level of the grid.
+    """What has been learnt about one offer's demand.
 
-    sold: licences sold at each multiplier, parts of one included. days: how long each was posted. bids: how many were
-    nearest to each. reserves: how many of these bids could not be below each; one below the grid is none.
+    multipliers_basis_points: n >= 1 rising whole numbers, each >= 1, that worth is multiplied by. sold: licences sold
+    at each, >= 0, parts of a licence included. days: how long each was posted. heard: how many bids had a reserve of at
+    most each, rises; willing: how many of these were at least each; dearer: how many of these were at least the next
+    one, 0 at the last. learnt_through: the last day learnt from, -1 before the first.
     """
 
-    sold: Numbers
-    days: Numbers
-    bids: Numbers
-    reserves: Numbers
+    multipliers_basis_points: tuple[int, ...]
+    sold: tuple[float, ...]
+    days: tuple[int, ...]
+    heard: tuple[int, ...]
+    willing: tuple[int, ...]
+    dearer: tuple[int, ...]
+    learnt_through: int = _NEVER
 
     def __post_init__(self) -> None:
-        """Refuse NotFinite, Negative and Mismatched."""
-        for each in (self.sold, self.days, self.bids, self.reserves):
-            if each.shape != self.sold.shape or each.shape[-1:] != (len(GRID),):
-                msg = "sales, days and bids must be stated for each multiplier of the grid"
-                raise Mismatched(msg)
-            if not np.isfinite(each).all():
-                msg = "sales, days and bids must be finite"
-                raise NotFinite(msg)
-            if (each < -_ROUNDING).any():
-                msg = "sales, days and bids must not be negative"
-                raise Negative(msg)
+        """Refuse Empty, NotWhole, NotFinite, Negative, OutOfRange and Mismatched."""
+        if not self.multipliers_basis_points:
+            msg = "a grid needs at least one multiplier"
+            raise Empty(msg)
+        before = 0
+        for multiplier in self.multipliers_basis_points:
+            if whole(multiplier, "a multiplier") <= before:
+                msg = "multipliers must be positive and rise"
+                raise OutOfRange(msg)
+            before = multiplier
+        counts = (self.days, self.heard, self.willing, self.dearer)
+        if any(len(each) != len(self.multipliers_basis_points) for each in (self.sold, *counts)):
+            msg = "sales, days and bids must be stated for each multiplier"
+            raise Mismatched(msg)
+        for licences in self.sold:
+            _not_negative(licences)
+        for each in counts:
+            for count in each:
+                amount(count, "a count")
+        if any(
+            not dearer <= willing <= heard
+            for dearer, willing, heard in zip(self.dearer, self.willing, self.heard, strict=True)
+        ):
+            msg = "of the bids heard, no more can be willing, nor of these dearer"
+            raise OutOfRange(msg)
+        if whole(self.learnt_through, "a day") < _NEVER:
+            msg = "days are counted from 0"
+            raise Negative(msg)
 
     @property
-    def sales(self) -> Numbers:
-        """Return the licences sold at any multiplier; shape (…)."""
-        return np.asarray(self.sold.sum(-1))
+    def is_unknown(self) -> bool:
+        """Whether nothing was sold and nobody bid."""
+        return not (any(self.sold) or any(self.heard))
 
 
-_ROUNDING: Final = 1e-9
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The multiplier of one offer for one day: recorded, the same for every partner, and an input of the day's quotes.
+
+    day: whole days since any fixed origin, >= 0.
+    """
+
+    day: int
+    multiplier_basis_points: int
 
 
-class Reaction(NamedTuple):
-    """A payment of a partner on a day: at neutral demand and in any unit, the same for all."""
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """The outcome of one quote of the day. partner: a reference of the partner that asked; None for anybody else.
 
-    partner: str
+    paid: at neutral demand and in any unit, the same for all; 0 for a quote that was not paid.
+    """
+
+    partner: str | None
     paid: float
 
 
@@ -140,57 +151,91 @@ class RevealedBid:
         amount(self.reserve_basis_points, "a reserve")
 
 
-class Believed(NamedTuple):
-    """What is believed of one demand, by level of the grid: its sales a day, with a low and a high end.
+def price_grid(worth_minor: int, floor_minor: int, cap_minor: int, steps: int) -> tuple[int, ...]:
+    """Return at most `steps` rising multipliers with prices for this worth in [floor, cap], evenly spaced in ratio.
 
-    low, high: levels of the ends of the band, in which the best multiplier is sought. lesson: the part of the doubt
-    about it, as the variance of its logarithm, that one more week at the posted multiplier is expected to remove.
+    worth_minor: >= 1, as is floor_minor; floor_minor <= cap_minor; steps >= 1. If the interval is narrower than one
+    basis point of worth, the grid is the one multiplier that the clamp brings into it. When worth moves later, the
+    clamp of the quote keeps prices inside. Refuses NotWhole, Negative, TooLarge, OutOfRange.
     """
-
-    sales: Numbers
-    least: Numbers
-    most: Numbers
-    low: int
-    high: int
-    lesson: float
-
-
-def new_demand(*shape: int) -> Demand:
-    """Return no evidence about demands of a shape."""
-    nothing = np.zeros((*shape, len(GRID)))
-    return Demand(nothing, nothing, nothing, nothing)
+    for value in (worth_minor, floor_minor, cap_minor):
+        amount(value, "an amount")
+    if not (worth_minor >= 1 and 1 <= floor_minor <= cap_minor) or whole(steps, "the number of steps") < 1:
+        msg = "worth, floor and steps must be at least 1, and the floor at most the cap"
+        raise OutOfRange(msg)
+    low = -(-floor_minor * NEUTRAL_BASIS_POINTS // worth_minor)
+    high = max(cap_minor * NEUTRAL_BASIS_POINTS // worth_minor, low)
+    spaced = np.geomspace(low, high, steps) if steps > 1 else np.array([(low * high) ** 0.5])
+    return tuple(sorted({min(max(round(point), low), high) for point in spaced.tolist()}))
 
 
-@lru_cache(4 * len(GRID))
-def nearest(multiplier: int) -> int:
-    """Return the level of the grid that is nearest in ratio to a multiplier, >= 1 basis point."""
-    return int(np.abs(np.log(_MULTIPLIERS * NEUTRAL_BASIS_POINTS / multiplier)).argmin())
+def new_demand(multipliers_basis_points: Sequence[int]) -> Demand:
+    """Return the state of an offer without sales; refuses what `Demand` refuses."""
+    grid = tuple(multipliers_basis_points)
+    nothing = (0,) * len(grid)
+    return Demand(grid, nothing, nothing, nothing, nothing, nothing)
 
 
-def add_bids(demand: Demand, bids: Iterable[RevealedBid]) -> Demand:
-    """Return the evidence of one demand with bids that were revealed: one a bidder, its highest; one of nothing is none."""
-    heard, reserves = demand.bids.copy(), demand.reserves.copy()
-    for bid in bids:
-        if bid.value_basis_points:
-            heard[..., nearest(bid.value_basis_points)] += 1
-            if bid.reserve_basis_points >= GRID[0]:
-                reserves[..., nearest(min(bid.reserve_basis_points, bid.value_basis_points))] += 1
-    return replace(demand, bids=heard, reserves=reserves)
+def nearest(multipliers_basis_points: Sequence[int], multiplier: int) -> int:
+    """Return the multiplier of a non-empty grid that rises which is nearest in ratio to another one, >= 1."""
+    above = bisect_left(multipliers_basis_points, multiplier)
+    around = multipliers_basis_points[max(0, above - 1) : above + 1]
+    return min(around, key=lambda one: abs(log(one / multiplier)))
 
 
-def paid_by(answers: Iterable[Reaction]) -> dict[str, float]:
-    """Return each partner's largest payment, > 0, in one day's answers. Refuses NotFinite and Negative."""
-    most: dict[str, float] = {}
-    for partner, paid in answers:
-        if not isfinite(paid):
-            msg = "payments must be finite"
-            raise NotFinite(msg)
-        if paid < 0:
-            msg = f"payments must not be negative, but one is {paid}"
-            raise Negative(msg)
-        if paid > most.get(partner, 0.0):
-            most[partner] = float(paid)
-    return most
+def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
+    """Draw the multiplier that is best for one sample of the beliefs.
+
+    day: >= 0 and after every day already learnt from, else OutOfRange. Equal generators and states give equal draws
+    under one version of numpy, which is why the draw is recorded and not repeated.
+    """
+    if whole(day, "a day") <= demand.learnt_through:
+        msg = f"day {day} is over: what was sold is learnt through day {demand.learnt_through}"
+        raise OutOfRange(msg)
+    shares = _shares(demand)
+    seen = sum(days * share for days, share in zip(demand.days, shares, strict=True))
+    # Buyers a day if the price were so low that all buy; half a sale more, as none may have been seen yet.
+    pace = (sum(demand.sold) + 0.5) / seen if seen else 1.0
+    spans = [(PRIOR_BUYERS + heard) / pace + days for heard, days in zip(demand.heard, demand.days, strict=True)]
+    shapes = [PRIOR_BUYERS * share + sold for share, sold in zip(shares, demand.sold, strict=True)]
+    multipliers = demand.multipliers_basis_points
+    known = demand.days.index(max(demand.days))
+    # Bids need no exploring: they inform about every multiplier at once.
+    sampled = [
+        (heard * share + BOLDNESS * sample + (1 - BOLDNESS) * shape) / span
+        for heard, share, sample, shape, span in zip(
+            demand.heard, shares, rng.gamma(shapes).tolist(), shapes, spans, strict=True
+        )
+    ]
+    for at in range(known):
+        cheaper = multipliers[known] / multipliers[at]
+        sampled[at] = min(sampled[at], sampled[known] * cheaper**MOST_ELASTIC)
+    best, picked = -1.0, multipliers[0]
+    # Within a pool the sales are the same, so only the dearest multiplier of a pool matters.
+    for rate, end in _falling_pools(sampled, spans):
+        revenue = rate * multipliers[end - 1]
+        if revenue > best:
+            best, picked = revenue, multipliers[end - 1]
+    return Draw(day, picked)
+
+
+def approach(posted: int, target: int) -> int:
+    """Return the multiplier that is posted next: `target`, or one step towards it.
+
+    posted, target: basis points, >= 1. A step raises by at most MOST_STEP_PERCENT, and lowers by the inverse.
+    """
+    dearer = _WHOLE_PERCENT + MOST_STEP_PERCENT
+    lowest, highest = -(-posted * _WHOLE_PERCENT // dearer), posted * dearer // _WHOLE_PERCENT
+    return min(max(target, lowest), highest)
+
+
+def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
+    """Return the state after a day: each partner counts once, by its largest payment, and 1 at most.
+
+    Quotes that were not paid change nothing. Refuses OutOfRange for a day already learnt from (so nothing counts
+    twice), Mismatched for a multiplier outside the grid, NotFinite and Negative for a payment.
+    """
+    return learn_days(demand, [(drawn, answers)])
 
 
 def usual_payment(days: Iterable[Iterable[Reaction]]) -> float:
@@ -198,97 +243,115 @@ def usual_payment(days: Iterable[Iterable[Reaction]]) -> float:
 
     A partner that bought on fewer days has that many voices; 1 if nobody paid. So no sale, however dear or cheap, moves
     it by more than MOST_VOICES ranks, nor does a partner that buys the cheapest every day. Refuses NotFinite and
-    Negative.
+    Negative as `learn` does.
     """
     own: defaultdict[str, list[float]] = defaultdict(list)
     for answers in days:
-        for partner, paid in paid_by(answers).items():
+        for partner, paid in _paid_by(answers).items():
             own[partner].append(paid)
     voices = [median_high(each) for each in own.values() for _ in each[:MOST_VOICES]]
     return median_high(voices) if voices else 1.0
 
 
-def band(demand: Demand) -> tuple[Levels, Levels]:
-    """Return the levels of the band's ends.
+def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]], usual: float = 1.0) -> Demand:
+    """Return the state after some days, the earliest first; refuses OutOfRange and Mismatched as `learn` does.
 
-    demand: shape (…, groups of zones of one market, level); the ends: (…, groups).
+    usual: > 0, the payment from which a partner counts as one on its day; less counts in proportion.
     """
-    return _band(_beliefs(demand))
+    grid, through = demand.multipliers_basis_points, demand.learnt_through
+    sold, days = list(demand.sold), list(demand.days)
+    for drawn, answers in past:
+        if drawn.day <= through:
+            msg = f"day {drawn.day} has been learnt from already"
+            raise OutOfRange(msg)
+        if drawn.multiplier_basis_points not in grid:
+            msg = f"{drawn.multiplier_basis_points} is not of this grid"
+            raise Mismatched(msg)
+        at, through = grid.index(drawn.multiplier_basis_points), drawn.day
+        sold[at] += sum(min(paid / usual, 1.0) for paid in _paid_by(answers).values())
+        days[at] += 1
+    return replace(demand, sold=tuple(sold), days=tuple(days), learnt_through=through)
 
 
-def next_levels(demand: Demand, posted: Levels, is_rising: Flags) -> tuple[Levels, Flags]:
-    """Return the levels to post next, each the one posted or a step beside it, and which of them rise.
+def learn_bids(demand: Demand, bids: Iterable[RevealedBid]) -> Demand:
+    """Return the state after bids were revealed: one a bidder, its highest."""
+    grid = demand.multipliers_basis_points
+    heard, willing, dearer = list(demand.heard), list(demand.willing), list(demand.dearer)
+    for bid in bids:
+        for at, multiplier in enumerate(grid):
+            if bid.reserve_basis_points <= multiplier:
+                heard[at] += 1
+                willing[at] += bid.value_basis_points >= multiplier
+                dearer[at] += at + 1 < len(grid) and bid.value_basis_points >= grid[at + 1]
+    return replace(demand, heard=tuple(heard), willing=tuple(willing), dearer=tuple(dearer))
 
-    demand: shape (…, groups of zones of one market, level). posted: levels; is_rising: whether the last step was up,
-    at first False; both of shape (…, groups). Where nothing was sold and nobody bid, the level stays for WAITING_DAYS.
+
+def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequence[Fraction], target: int) -> Fraction:
+    """Return the share of buyers who must collude, buying only up to `target`, to make it optimal.
+
+    acceptance: of each multiplier by the other partners, in [0, 1]. target: an index of the grid. With c colluding,
+    target earns m_t * ((1 - c) * D_t + c) and the best above it (1 - c) * max m_i * D_i; equating gives c. Zero if the
+    target is already best. Refuses Empty, Mismatched, OutOfRange.
     """
-    low, high = band(demand)
-    rises = np.where(posted <= low, True, np.where(posted >= high, False, is_rising))  # noqa: FBT003 (a value of the array)
-    step = np.where(low == high, np.sign(low - posted), np.where(rises, 1, -1))
-    is_unknown = (demand.sales <= 0) & (demand.bids.sum(-1) <= 0)
-    stays = is_unknown & (demand.days.sum(-1) < WAITING_DAYS)
-    after = np.clip(posted + step, 0, len(GRID) - 1)
-    return np.where(stays, posted, after), np.where(stays, is_rising, rises)
+    if not multipliers_basis_points:
+        msg = "a grid needs at least one multiplier"
+        raise Empty(msg)
+    if len(acceptance) != len(multipliers_basis_points):
+        msg = "there must be one acceptance per multiplier"
+        raise Mismatched(msg)
+    if not 0 <= target < len(acceptance) or not all(0 <= share <= 1 for share in acceptance):
+        msg = "the target must be an index of the grid and acceptances in [0, 1]"
+        raise OutOfRange(msg)
+    earned = [m * Fraction(share) for m, share in zip(multipliers_basis_points, acceptance, strict=True)]
+    lead = max(earned[target:]) - earned[target]
+    return lead / (lead + multipliers_basis_points[target])
 
 
-def believed(demand: Demand, group: int, posted: int) -> Believed:
-    """Return what is believed of one of a market's demands, posted at a level.
+def _paid_by(answers: Iterable[Reaction]) -> dict[str, float]:
+    """Return each partner's largest payment, > 0, in one day's answers."""
+    most: dict[str, float] = {}
+    for answer in answers:
+        if answer.partner is not None and (paid := _not_negative(answer.paid)) > most.get(answer.partner, 0.0):
+            most[answer.partner] = paid
+    return most
 
-    demand: shape (groups of zones, level). The ends of sales hold four fifths of the belief.
+
+def _shares(demand: Demand) -> list[float]:
+    """Return the expected share, of those who buy at the lowest multiplier, that buys at each, in (0, 1]; falls.
+
+    Of those willing at one multiplier, the part that is willing at the next. It combines the bids with PRIOR_BIDDERS
+    more for whom both multipliers earn the same.
     """
-    weights = _beliefs(demand)[group]
-    pace = (PACE_SHAPE + demand.sales[group]) / (PACE_DAYS + _PART @ demand.days[group])
-    rates = pace[:, None] * _PART
-    order = np.argsort(rates, axis=0)
-    reached = np.cumsum(weights[order], axis=0)
-    least, most = (
-        np.take_along_axis(rates, np.take_along_axis(order, (reached < end).sum(0)[None], 0), 0)[0]
-        for end in (0.1, 0.9)
-    )
-    low, high = _band(weights)
-    lesson = _lesson(weights, float(demand.sales[group]), pace, posted)
-    return Believed(weights @ rates, least, most, int(low), int(high), lesson)
+    grid, shares = demand.multipliers_basis_points, [1.0]
+    for at, (low, high) in enumerate(pairwise(grid)):
+        stay = PRIOR_BIDDERS * low / high + demand.dearer[at]
+        shares.append(shares[-1] * stay / (PRIOR_BIDDERS + demand.willing[at]))
+    return shares
 
 
-def _lesson(weights: Numbers, sales: float, pace: Numbers, posted: int) -> float:
-    """Return the part of the variance of the best multiplier's logarithm that a week at a level is expected to remove.
+def _falling_pools(values: Sequence[float], masses: Sequence[float]) -> list[tuple[float, int]]:
+    """Return (mean, end) of the runs [previous end, end) into which values must be pooled so that they never rise.
 
-    pace: how many come a day, of each curve. A curve foresees a negative binomial number of sales: Poisson at a gamma
-    pace. What is removed is the variance of the mean that is believed after the week.
+    The result is the nearest such sequence in least squares, each value weighing its mass, > 0. The means fall
+    strictly.
     """
-    best = np.log(_MULTIPLIERS[_BEST_ONES])
-    mean = float(weights @ best)
-    shape, expected = PACE_SHAPE + sales, pace * _PART[:, posted] * WEEK_DAYS
-    odds, chances = np.log(expected / (shape + expected)), -shape * np.log1p(expected / shape)  # of no sale
-    removed = 0.0
-    for sold in range(int(float(weights @ expected) * 2 + 20)):
-        joint = weights * np.exp(chances)
-        chance = float(joint.sum())
-        if chance > 0:
-            removed += chance * (float(joint @ best) / chance - mean) ** 2
-        chances = chances + odds + log((shape + sold) / (sold + 1))
-    return removed / max(float(weights @ (best - mean) ** 2), _ROUNDING)
+    pools: list[tuple[float, float, int]] = []
+    for end, (value, weight) in enumerate(zip(values, masses, strict=True), start=1):
+        mean, mass = value, weight
+        while pools and pools[-1][0] <= mean:
+            earlier, before, _ = pools.pop()
+            mean = (earlier * before + mean * mass) / (before + mass)
+            mass += before
+        pools.append((mean, mass, end))
+    return [(mean, end) for mean, _, end in pools]
 
 
-def _beliefs(demand: Demand) -> Numbers:
-    """Return the belief in each curve, sums to 1; shape (…, groups, curves)."""
-    came = PACE_DAYS + demand.days @ _PART.T
-    heard = demand.bids.sum(-1, keepdims=True)
-    weight = heard / (heard + PRIOR_BIDS)
-    own = (
-        demand.sold @ _LOG_PART.T
-        - (PACE_SHAPE + demand.sales[..., None]) * np.log(came)
-        + weight * (demand.bids @ _LOG_BID.T - demand.reserves @ _LOG_PART.T)
-    )
-    others = own.sum(-2, keepdims=True) - own
-    sales = demand.sales.sum(-1, keepdims=True) - demand.sales
-    seen = own + others * (GROUP_SALES / np.maximum(sales, GROUP_SALES))[..., None]
-    weights = np.exp(seen - seen.max(-1, keepdims=True))
-    return np.asarray(weights / weights.sum(-1, keepdims=True))
-
-
-def _band(weights: Numbers) -> tuple[Levels, Levels]:
-    """Return the levels of the band's ends for the belief in each curve; shape (…, curves) → (…)."""
-    reached = np.cumsum(weights, axis=-1)
-    low, high = (_BEST_ONES[np.minimum((reached < end).sum(-1), len(_BEST_ONES) - 1)] for end in BAND)
-    return low, high
+def _not_negative(value: float) -> float:
+    """Return a number of licences, parts included, or a payment; refuses NotFinite and Negative."""
+    if not isfinite(value):
+        msg = "licences and payments must be finite"
+        raise NotFinite(msg)
+    if value < 0:
+        msg = f"licences and payments must not be negative, but one is {value}"
+        raise Negative(msg)
+    return float(value)

@@ -1182,7 +1182,6 @@ CREATE TABLE "demand_draw" (
     "sheet" TEXT NOT NULL REFERENCES "price_sheet" ("code") ON DELETE RESTRICT,
     "day" DATE NOT NULL,
     "demand_basis_points" INTEGER NOT NULL,
-    "own" TEXT NOT NULL DEFAULT '{}',
     "drawn_at" TIMESTAMPTZ NOT NULL,
     "sales" INTEGER NOT NULL DEFAULT 0,
     "days" INTEGER NOT NULL DEFAULT 0,
@@ -1222,12 +1221,9 @@ CREATE TABLE "posted_sale" (
     "quote" UUID PRIMARY KEY NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
     "sold_at" TIMESTAMPTZ NOT NULL,
     "neutral_minor" BIGINT NOT NULL,
-    "groups" TEXT[] NOT NULL,
-    "points" BIGINT[] NOT NULL,
     "returned_at" TIMESTAMPTZ,
     "credit_sale" UUID REFERENCES "credit_sale" ("subject") ON DELETE RESTRICT,
-    CONSTRAINT "price_is_not_negative" CHECK (neutral_minor >= 0),
-    CONSTRAINT "each_group_has_points" CHECK (cardinality(groups) > 0 AND cardinality(groups) = cardinality(points))
+    CONSTRAINT "price_is_not_negative" CHECK (neutral_minor >= 0)
 );
 
 CREATE TABLE "observed_bid" (

@@ -253,7 +253,7 @@ def contradictions(name: str, price: Mapping[str, Any], logged: Mapping[str, Any
     _, terms, *_ = price["lots"][0]
     rates = ("worth_micro", "half_life_hours", "rights", "purposes")
     stated = dict(price["law"]) | {name: terms[name] for name in ("sheet", *rates)}
-    stated["demand"] = terms["demand"]
+    stated["demand_basis_points"] = max(terms["demand"].values())
     return [
         f"{name} says {one} {value}, but the log of {logged['day']} says {logged[one]}: it was back-dated"
         for one, value in stated.items()

@@ -150,7 +150,7 @@ async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
         ({"worth_micro": 1_000}, "says worth_micro 1000"),
         ({"half_life_hours": 1}, "says half_life_hours 1"),
         ({"rights": {"internal": 1, "publish": 2, "resell": 3}}, "says rights"),
-        ({"demand": {"all": 5_000}}, "says demand {'all': 5000}"),
+        ({"demand": {"all": 5_000}}, "says demand_basis_points 5000"),
         ({"law": {"least_minor": 1}}, "says least_minor 1"),
         ({"law": {"volume": ((0, 5_000),)}}, "says volume"),
     ):
@@ -239,7 +239,7 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
         known = (await list_hidden("price_inputs", json.loads(row.document)["offer"]))[-1]
         late = json.loads(known.document) | {"worth_micro": 120_000}
         async with transaction():
-            await state_hidden("price_inputs", [(f"{late['offer']} {late['day']}", late)])
+            await state_hidden("price_inputs", f"{late['offer']} {late['day']}", late)
     with clock.shifted(dt.timedelta(days=2) + rules.SETTLED):
         await keep_log()
 

@@ -6,17 +6,13 @@ same multiplier, made all others count for a twentieth: the mean multiplier of t
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 
 import numpy as np
 import pytest
 
-from marketplace.catalogue.offers.multipliers import Posted, Sale, learn
-from pricing.demand import GRID, NEUTRAL_LEVEL, band
-from tests.support.demand_market import FIRST_DAY, Other, posted
+from tests.support.demand_market import Other, posted
 
-ALL = {"all": 1.0}
 BOUGHT_ON = 30
 YEAR = 365
 PACES = (0.2, 1.0, 3.0)
@@ -45,33 +41,9 @@ def test_a_sale_a_hundred_times_as_dear_is_one_sale(paid: float, buyer: str) -> 
     assert gain_by_steering(1.0, 2, paid, 1, buyer=buyer)[0] <= 0.01
 
 
-@pytest.mark.parametrize("paid", [0.01, 20, 100])
-def test_one_sale_moves_the_band_as_little_as_it_costs(paid: float) -> None:
-    """A hundredth of the usual price: not by a level of the grid in ten. Dearer than usual: as one at the usual price."""
-
-    def ends(*sales: float) -> list[int]:
-        past = [Posted(FIRST_DAY + dt.timedelta(days=n), GRID[NEUTRAL_LEVEL - n // 7]) for n in range(100)]
-        sold = [Sale(one.day, f"honest {n % 9}", 1.0, ALL) for n, one in enumerate(past) if n % 3 == 0]
-        sold += [Sale(past[50].day, "other", each, ALL) for each in sales]
-        return [int(each[0]) for each in band(learn(past, sold, [], past[-1].day + dt.timedelta(days=1)).demand)]
-
-    assert ends(paid) == (ends() if paid < 1 else ends(1.0))
-
-
-def test_pushed_from_both_sides_a_price_moves_by_what_the_pushing_costs() -> None:
-    """One partner in twenty-one buys at no price above a half of the stated one, or daily at any price: a dozen markets.
-
-    The first gains no more than the error of the mean and a fiftieth. The second raises others' price, and pays each day for it.
-    """
-    refusing = Other("refuses", lambda _: True, lambda multiplier, _: float(multiplier <= 5_000))
-    ratios = [
-        float(np.mean(posted(1.0, seed, [refusing]))) / float(np.mean(posted(1.0, seed))) for seed in range(MARKETS)
-    ]
-    assert float(np.mean(ratios)) >= 0.98 - 2 * float(np.std(ratios)) / MARKETS**0.5
-    for seed in range(3):
-        buying = Other("buys", lambda _: True, lambda _, bought: 1.0)  # noqa: ARG005 (whatever it bought before)
-        pushed = posted(1.0, seed, [buying])
-        assert max(pushed) <= 10_000 * 1.031 ** (len(pushed) // 7), "no faster than a step a week"
+def test_a_sale_a_hundred_times_as_cheap_is_none() -> None:
+    """Half a percent at most from no sale, in two markets."""
+    assert gain_by_steering(1.0, 2, 0.01, 0)[0] <= 0.005
 
 
 @pytest.mark.deep

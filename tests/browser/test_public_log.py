@@ -35,7 +35,7 @@ async def test_a_proof_is_checked_in_the_browser(chromium: str, tmp_path: Path) 
         with clock.shifted(dt.timedelta(days=1)):
             await keep_log()
         async with transaction():
-            await state_hidden("price_inputs", [("lyon", {"offer": "lyon", "day": "2025-01-01"})])
+            await state_hidden("price_inputs", "lyon", {"offer": "lyon", "day": "2025-01-01"})
         with clock.shifted(dt.timedelta(days=2)):
             await keep_log()
         [price] = await list_hidden("price_inputs", "lyon")

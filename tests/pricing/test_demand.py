@@ -1,6 +1,7 @@
-"""Learning a price: what evidence says of a curve, where the band of best multipliers is, and how the price walks in it."""
+"""Learning a price: near the best revenue on several demands, never below the floor, from what costs its maker something."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -9,189 +10,109 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.demand import (
-    BAND,
-    GRID,
-    GROUP_SALES,
-    NEUTRAL_BASIS_POINTS,
-    NEUTRAL_LEVEL,
-    SHARPNESS,
-    WAITING_DAYS,
+    BOLDNESS,
+    MOST_ELASTIC,
+    PRIOR_BUYERS,
     Demand,
-    Numbers,
+    Draw,
     Reaction,
     RevealedBid,
-    add_bids,
-    band,
-    believed,
+    _falling_pools,
+    approach,
+    collusion_needed,
+    draw,
+    learn,
+    learn_bids,
+    learn_days,
     nearest,
     new_demand,
-    next_levels,
-    paid_by,
+    price_grid,
     usual_payment,
 )
-from pricing.refusals import Mismatched, Negative, NotFinite, PricingRefusal
+from pricing.refusals import Empty, Mismatched, Negative, NotFinite, NotWhole, OutOfRange, PricingRefusal
 
-MULTIPLIERS = np.array(GRID) / NEUTRAL_BASIS_POINTS
-
-
-def seen(*rows: dict[int, tuple[float, float]]) -> Demand:
-    """Return the evidence of a market: of each row level → (licences sold, days)."""
-    sold, days = np.zeros((2, len(rows), len(GRID)))
-    for number, row in enumerate(rows):
-        for level, (licences, on_sale) in row.items():
-            sold[number, level], days[number, level] = licences, on_sale
-    nothing = np.zeros_like(sold)
-    return Demand(sold, days, nothing, nothing)
+WORTH = 100_000
+FLOOR, CAP = 20_000, 400_000
+Values = Callable[[np.random.Generator, int], "np.ndarray[tuple[int], np.dtype[np.float64]]"]
 
 
-def as_expected(part: Callable[[Numbers], Numbers], levels: range, *, days: int = 1_000) -> Demand:
-    """Return the evidence of one demand: at each level as many sales as are expected of one visit a day."""
-    return seen({level: (float(part(MULTIPLIERS[level : level + 1])[0]) * days, days) for level in levels})
+def uniform(rng: np.random.Generator, people: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Return what partners would pay, evenly up to twice the worth: the best price is the worth."""
+    return rng.uniform(0, 2 * WORTH, people)
 
 
-def ends(demand: Demand, row: int = 0) -> tuple[float, float]:
-    """Return the multipliers of a band's ends."""
-    low, high = band(demand)
-    return float(MULTIPLIERS[low[row]]), float(MULTIPLIERS[high[row]])
+def sell_for_days(  # noqa: PLR0917 - a small world has six sizes.
+    values: Values, seed: int, days: int, partners: int, colluders: int = 0, target: int = 0
+) -> tuple[float, list[int]]:
+    """Return the mean revenue per honest partner and day, and the price of every day.
+
+    Colluders buy nothing that is dearer than `target`, and all that is not.
+    """
+    rng = np.random.default_rng(seed)
+    demand = new_demand(price_grid(WORTH, FLOOR, CAP, 32))
+    earned, prices = 0, []
+    for day in range(days):
+        drawn = draw(demand, day, rng)
+        price = WORTH * drawn.multiplier_basis_points // 10_000
+        accepts = values(rng, partners) >= price
+        answers = [Reaction(f"honest {one}", bool(accepted)) for one, accepted in enumerate(accepts)]
+        answers += [Reaction(f"colluder {one}", price <= target) for one in range(colluders)]
+        demand = learn(demand, drawn, answers)
+        earned += price * int(accepts.sum())
+        prices.append(price)
+    return earned / days / partners, prices
 
 
-def test_the_grid_is_a_fifth_to_eight_in_steps_of_three_percent() -> None:
-    """Falling by a step loses at most 3 %, and the stated price is on it."""
-    assert (GRID[0], GRID[NEUTRAL_LEVEL], GRID[-1]) == (2_027, NEUTRAL_BASIS_POINTS, 79_178)
-    assert all(100 * low >= 97 * high for low, high in pairwise(GRID))
-    assert [nearest(one) for one in (1, 10_000, 10_140, 10_160, 10**9)] == [0, 54, 54, 55, len(GRID) - 1]
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        (uniform, WORTH / 2),
+        (lambda rng, people: rng.exponential(WORTH, people), WORTH / np.e),
+        (lambda _rng, people: np.full(people, 1.17 * WORTH), 1.17 * WORTH),
+    ],
+)
+def test_most_of_the_best_revenue_is_earned_while_learning(values: Values, best: float) -> None:
+    """Over 10,000 quotes, twenty a day: nine tenths of what the best fixed price would have earned, on three seeds."""
+    for seed in range(3):
+        revenue, prices = sell_for_days(values, seed, days=500, partners=20)
+        assert revenue >= 0.9 * best
+        assert min(prices) >= FLOOR
+        assert max(prices) <= CAP
 
 
-@pytest.mark.parametrize("place", [0.35, 1.0, 4.0])
-@pytest.mark.parametrize("sharp", SHARPNESS[2:])
-def test_a_curve_of_the_family_is_found(place: float, sharp: float) -> None:
-    """With a thousand days at each level around it, the best multiplier lies in a band a tenth wide."""
-    scale = place * (sharp - 1) ** (1 / sharp)
-    around = nearest(round(place * NEUTRAL_BASIS_POINTS))
-    demand = as_expected(lambda m: 1 / (1 + (m / scale) ** sharp), range(around - 12, around + 13))
-    low, high = ends(demand)
-    assert 0.93 * place <= low <= high <= 1.07 * place
+def test_a_draw_is_one_for_all_and_falls_to_the_generator_alone() -> None:
+    """Equal states and generators give equal draws; what partners ask for in between cannot matter."""
+    demand = new_demand((5_000, 10_000, 20_000))
+    assert draw(demand, 3, np.random.default_rng(7)) == draw(demand, 3, np.random.default_rng(7))
 
 
-def test_before_evidence_the_band_is_wide_and_symmetric_in_the_grid() -> None:
-    """Every best multiplier is as likely: its ends cut off what BAND says of the grid."""
-    low, high = band(new_demand(1))
-    assert [int(low[0]), int(high[0])] == [round(part * (len(GRID) - 1) / 2) * 2 for part in BAND]
+def test_a_partner_counts_once_by_the_most_it_paid_and_questions_teach_nothing() -> None:
+    """A thousand questions are none; of two licences the dearer counts; quotes of nobody known are ignored."""
+    demand = new_demand((5_000, 10_000, 20_000))
+    drawn = Draw(0, 10_000)
+    asked = [Reaction("a", paid=0)] * 1_000 + [Reaction(None, paid=1)] * 1_000
+    after = learn(demand, drawn, [*asked, Reaction("b", paid=0), Reaction("b", paid=0.5), Reaction("b", 0.25)])
+    zero = (0, 0, 0)
+    assert after == Demand((5_000, 10_000, 20_000), (0, 0.5, 0), (0, 1, 0), zero, zero, zero, learnt_through=0)
+    assert learn(demand, drawn, asked) == learn(demand, drawn, [])
+    assert demand.is_unknown
+    assert not after.is_unknown
+    with pytest.raises(OutOfRange):
+        learn(after, drawn, [])
 
 
-def test_the_fewer_sales_the_lower_the_band_and_sales_at_two_prices_say_more() -> None:
-    """A year at the stated price: without a sale, or with few, the best one is lower; what falls fast turns the price."""
-    at = NEUTRAL_LEVEL
-    none, some, many = (ends(seen({at: (sold, 365)})) for sold in (0, 20, 400))
-    assert none[1] < ends(new_demand(1))[1]
-    assert none[1] <= some[1] < many[1]
-    assert none[0] <= some[0] < many[0]
-    rising = ends(seen({at: (50, 100), at + 10: (50, 100)}))
-    falling = ends(seen({at: (50, 100), at + 10: (10, 100)}))
-    assert falling[1] < 1.2 < rising[0]
-
-
-def test_the_price_walks_from_one_end_of_the_band_to_the_other() -> None:
-    """Down at first, a step at a time; it turns at the ends, and comes back from beyond them."""
-    demand = seen({level: (1 if level < NEUTRAL_LEVEL else 0, 20) for level in range(NEUTRAL_LEVEL - 9, NEUTRAL_LEVEL)})
-    [low], [high] = band(demand)
-    level, rises, path = np.array([high]), np.array([False]), []
-    for _ in range(3 * int(high - low)):
-        level, rises = next_levels(demand, level, rises)
-        path.append(int(level[0]))
-    assert set(path) == set(range(int(low), int(high) + 1))
-    assert {abs(after - before) for before, after in pairwise(path)} == {1}
-    assert path[0] == high - 1
-    for beyond, after in ((0, 1), (len(GRID) - 1, len(GRID) - 2)):
-        assert next_levels(demand, np.array([beyond]), np.array([beyond == 0]))[0].tolist() == [after]
-
-
-def test_where_nothing_was_sold_the_price_waits() -> None:
-    """For eight weeks; one bid or a part of a sale ends the waiting."""
-    at, falls = np.array([NEUTRAL_LEVEL]), np.array([False])
-    waiting = seen({NEUTRAL_LEVEL: (0, WAITING_DAYS - 1)})
-    assert next_levels(waiting, at, falls)[0].tolist() == [NEUTRAL_LEVEL]
-    for known in (
-        seen({NEUTRAL_LEVEL: (0, WAITING_DAYS)}),
-        seen({NEUTRAL_LEVEL: (0.1, 5)}),
-        add_bids(waiting, [RevealedBid(10_000)]),
-    ):
-        assert next_levels(known, at, falls)[0].tolist() == [NEUTRAL_LEVEL - 1]
-
-
-Evidence = st.dictionaries(st.integers(0, len(GRID) - 1), st.tuples(st.floats(0, 50), st.integers(1, 100)), max_size=6)
-
-
-@settings(deadline=None)
-@given(Evidence, st.integers(0, len(GRID) - 1), st.booleans())
-def test_whatever_was_sold_a_step_is_one_level_and_stays_on_the_grid(
-    row: dict[int, tuple[float, float]],
-    level: int,
-    rises: bool,  # noqa: FBT001 (hypothesis gives it)
-) -> None:
-    """And the same evidence gives the same step, alone or beside other markets."""
-    demand = seen(row)
-    after, rising = next_levels(demand, np.array([level]), np.array([rises]))
-    assert 0 <= after[0] < len(GRID)
-    assert abs(int(after[0]) - level) <= 1
-    both = Demand(*(np.stack([each, 2 * each]) for each in (demand.sold, demand.days, demand.bids, demand.reserves)))
-    again, _ = next_levels(both, np.array([[level], [level]]), np.array([[rises], [rises]]))
-    assert again[0].tolist() == after.tolist()
-    assert rising.shape == (1,)
-
-
-def test_a_group_begins_from_what_the_market_has_learnt_and_then_goes_its_own_way() -> None:
-    """Without sales it believes what the others' curve is; with many it no longer listens to them."""
-    levels = range(NEUTRAL_LEVEL - 12, NEUTRAL_LEVEL + 13)
-    market = {level: (20 / (1 + (MULTIPLIERS[level] / 1.26) ** 3), 20) for level in levels}
-    alone = ends(seen({}))
-    new = ends(seen(market, {}), 1)
-    assert new[1] - new[0] < 0.85 * (alone[1] - alone[0])
-    assert new[0] < 1.1 < 1.2 * new[1]
-    own = {level: (200 / (1 + MULTIPLIERS[level] ** 4.5), 200) for level in levels}
-    apart, together = ends(seen(own)), ends(seen(market, own), 1)
-    assert together == pytest.approx(apart, rel=0.15)
-
-
-def test_what_others_sold_counts_as_so_many_sales_at_most() -> None:
-    """Ten times as much of the same says the same to a group, once it is more than GROUP_SALES."""
-    levels = range(NEUTRAL_LEVEL - 5, NEUTRAL_LEVEL + 6)
-    few = dict.fromkeys(levels, (GROUP_SALES, 100.0))
-    many = dict.fromkeys(levels, (10 * GROUP_SALES, 1000.0))
-    assert ends(seen(few, {}), 1) == pytest.approx(ends(seen(many, {}), 1), rel=0.1)
-
-
-def test_bids_alone_lead_to_the_price_that_most_would_pay() -> None:
-    """Five hundred bidders around one value: the band is below it. A bid of nothing says nothing."""
-    values = np.exp(np.random.default_rng(1).normal(np.log(14_500), 0.1, 500)).astype(int).tolist()
-    low, high = ends(add_bids(new_demand(1), map(RevealedBid, values)))
-    assert 1.1 <= low <= high <= 1.4
-    assert not add_bids(new_demand(1), [RevealedBid(0)]).bids.any()
-
-
-def test_a_bid_above_a_high_reserve_says_nothing_of_what_is_below_it() -> None:
-    """Bids at twice the stated price lift the band; where none could be lower they lift it less."""
-    free = ends(add_bids(new_demand(1), [RevealedBid(20_000)] * 50))
-    bound = ends(add_bids(new_demand(1), [RevealedBid(20_000, 19_000)] * 50))
-    assert bound[0] < free[0]
-
-
-def test_what_is_believed_of_sales_falls_with_the_price_and_a_week_removes_a_part_of_the_doubt() -> None:
-    """The ends enclose the rate of sales that was seen."""
-    demand = seen(dict.fromkeys(range(NEUTRAL_LEVEL - 6, NEUTRAL_LEVEL + 1), (4, 14)))
-    known = believed(demand, 0, NEUTRAL_LEVEL)
-    for line in (known.least, known.sales, known.most):
-        assert (np.diff(line) <= 1e-12).all()
-    assert known.least[NEUTRAL_LEVEL - 3] < 4 / 14 < known.most[NEUTRAL_LEVEL - 3]
-    assert [known.low, known.high] == [int(each[0]) for each in band(demand)]
-    assert 0 < known.lesson < 1
-    assert known.lesson < believed(demand, 0, NEUTRAL_LEVEL + 20).lesson, "far from what is known a week teaches more"
-
-
-def test_a_partner_counts_once_a_day_by_the_most_it_paid() -> None:
-    """A thousand questions are none; of two licences the dearer counts."""
-    assert paid_by([Reaction("a", 0)] * 1_000) == {}
-    assert paid_by([Reaction("b", 0), Reaction("b", 0.5), Reaction("b", 0.25)]) == {"b": 0.5}
+def test_a_payment_counts_by_what_is_usual_and_as_one_at_most() -> None:
+    """Half of the usual payment is half a licence, a hundred times as much is one; the unit does not matter."""
+    demand = new_demand((5_000, 10_000))
+    for cent in (1, 100):
+        days = [
+            [Reaction("a", 40 * cent), Reaction("b", 20 * cent), Reaction("c", 4_000 * cent)],
+            [Reaction("d", 40 * cent)],
+        ]
+        usual = usual_payment(days)
+        assert usual == 40 * cent
+        after = learn_days(demand, [(Draw(0, 5_000), days[0]), (Draw(1, 10_000), days[1])], usual)
+        assert after.sold == (2.5, 1.0)
 
 
 def test_what_is_usual_is_the_middle_of_what_partners_pay() -> None:
@@ -222,16 +143,166 @@ def test_one_sale_moves_what_is_usual_by_a_rank_at_most(bought: list[tuple[str, 
     assert after <= voices[min(middle + 1, len(voices) - 1)] or len(voices) == 1
 
 
+def test_bids_count_from_their_reserve_up() -> None:
+    """A bid says who would pay each multiplier that it could have refused, and of which the next."""
+    demand = learn_bids(new_demand((5_000, 10_000, 20_000)), [RevealedBid(12_000), RevealedBid(30_000, 8_000)])
+    assert (demand.heard, demand.willing, demand.dearer) == ((1, 2, 2), (1, 2, 1), (1, 1, 0))
+    # The last of (1, 2, 2) heard 20,000 and 12,000: one of the two would pay it.
+    low = learn_bids(new_demand((5_000, 10_000)), [RevealedBid(10_000, 10_000)] * 500)
+    assert (low.heard, low.willing, low.dearer) == ((0, 500), (0, 500), (0, 0))
+
+
+def test_bids_alone_lead_to_the_price_that_most_would_pay() -> None:
+    """Two hundred bidders, one value, with the grid's multiplier just below it; and again half of them at a half."""
+    grid = tuple(range(5_000, 20_000, 1_000))
+    one = learn_bids(new_demand(grid), [RevealedBid(14_500)] * 200)
+    assert {draw(one, 0, np.random.default_rng(seed)).multiplier_basis_points for seed in range(20)} == {14_000}
+    many = learn_bids(new_demand(grid), [RevealedBid(14_500)] * 50 + [RevealedBid(9_500)] * 150)
+    assert {draw(many, 0, np.random.default_rng(seed)).multiplier_basis_points for seed in range(20)} == {9_000}
+
+
+@given(st.integers(5_000, 20_000), st.integers(1, 40_000))
+def test_a_step_is_at_most_three_percent_either_way(posted: int, target: int) -> None:
+    """Towards the target and never past it; waiting through a fall gains at most 3 %, and a rise is undone by one fall."""
+    after = approach(posted, target)
+    assert min(posted, target) <= after <= max(posted, target)
+    assert 97 * posted <= 100 * after <= 103 * posted
+    assert approach(approach(posted, 10**6), 1) <= posted + 1
+    assert after == target or after != posted
+
+
+def test_a_multiplier_between_two_of_the_grid_is_learnt_at_the_nearer() -> None:
+    """In ratio, not in difference."""
+    assert [nearest((5_000, 10_000, 20_000), one) for one in (1, 7_000, 7_100, 14_100, 14_200, 90_000)] == [
+        5_000,
+        5_000,
+        10_000,
+        10_000,
+        20_000,
+        20_000,
+    ]
+
+
+def test_buying_nothing_moves_nothing_and_buying_selectively_costs_a_majority() -> None:
+    """What colluders cannot do: a fifth who buy nothing, or nothing above half the price, leave it where it was."""
+    for target in (0, WORTH // 2):
+        late = [price for seed in range(4) for price in sell_for_days(uniform, seed, 400, 40, 10, target)[1][-50:]]
+        assert 0.75 * WORTH <= float(np.median(late)) <= 1.35 * WORTH
+
+
+def test_enough_colluders_reach_their_target_but_never_the_floor() -> None:
+    """What colluders can do: past the stated share the price comes down to their target, and no further."""
+    target = WORTH // 2
+    grid = (5_000, 10_000)
+    share = collusion_needed(grid, [Fraction(3, 4), Fraction(1, 2)], 0)
+    assert share == Fraction(1, 5)
+    late = [price for seed in range(4) for price in sell_for_days(uniform, seed, 400, 20, 40, target)[1][-50:]]
+    assert 0.8 * target <= float(np.median(late)) <= target
+    assert min(late) >= FLOOR
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8, unique=True), st.data())
+def test_the_stated_share_is_where_the_optimum_changes(grid: list[int], data: st.DataObject) -> None:
+    """Just above it the target earns most among what is at least as dear; just below it does not."""
+    grid.sort()
+    acceptance = sorted(data.draw(st.lists(st.fractions(0, 1), min_size=len(grid), max_size=len(grid))), reverse=True)
+    target = data.draw(st.integers(0, len(grid) - 1))
+    share = collusion_needed(grid, acceptance, target)
+    assert 0 <= share < 1
+
+    def lead(colluding: Fraction) -> Fraction:
+        honest = 1 - colluding
+        best = max(m * d for m, d in zip(grid[target:], acceptance[target:], strict=True))
+        return grid[target] * (honest * acceptance[target] + colluding) - honest * best
+
+    assert lead(share) == 0 or share == 0
+    assert lead((share + 1) / 2) >= 0
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10**9), st.integers(1, 10**9), st.integers(0, 10**9), st.integers(1, 40))
+def test_the_grid_lies_between_floor_and_cap(worth: int, floor: int, above: int, steps: int) -> None:
+    """Rising, no longer than asked, and priced inside the interval to within a basis point of worth."""
+    cap = floor + above
+    grid = price_grid(worth, floor, cap, steps)
+    assert 1 <= len(grid) <= steps
+    assert list(grid) == sorted(set(grid))
+    assert Fraction(worth * grid[0], 10_000) >= floor
+    assert Fraction(worth * grid[-1], 10_000) <= cap or len(grid) == 1
+    new_demand(grid)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 7)), min_size=1, max_size=6))
+def test_pooled_samples_fall_and_keep_their_weighted_sum(pairs: list[tuple[int, int]]) -> None:
+    """Pooling is a projection: runs fall strictly and cover the grid, mass is kept, what is in order already stays."""
+    values, weights = [float(value) for value, _ in pairs], [float(weight) for _, weight in pairs]
+    pools = _falling_pools(values, weights)
+    assert all(one > other for (one, _), (other, _) in pairwise(pools))
+    ends = [0, *(end for _, end in pools)]
+    assert ends[-1] == len(values)
+    for (start, end), (mean, _) in zip(pairwise(ends), pools, strict=True):
+        run = range(start, end)
+        assert mean == pytest.approx(sum(values[at] * weights[at] for at in run) / sum(weights[at] for at in run))
+        # A run could not be parted: every head of it is at most its mean.
+        for head in range(start + 1, end):
+            first = range(start, head)
+            assert sum(values[at] * weights[at] for at in first) <= (mean + 1e-9) * sum(weights[at] for at in first)
+
+
+def test_a_draw_is_the_best_of_the_pooled_samples() -> None:
+    """Against the same samples pooled to never rise and multiplied out, one price at a time."""
+    grid, days, sold = (5_000, 8_000, 12_000, 20_000), (4, 9, 5, 1), (9.0, 14.5, 6.0, 0.0)
+    demand = Demand(grid, sold, days, (0,) * 4, (0,) * 4, (0,) * 4)
+    shares = [5_000 / multiplier for multiplier in grid]
+    pace = (sum(sold) + 0.5) / sum(day * share for day, share in zip(days, shares, strict=True))
+    shapes = np.array(shares) * PRIOR_BUYERS + sold
+    weights = PRIOR_BUYERS / pace + np.array(days)
+    for seed in range(200):
+        gammas = np.random.default_rng(seed).gamma(shapes)
+        rates = (BOLDNESS * gammas + (1 - BOLDNESS) * shapes) / weights
+        rates[0] = min(rates[0], rates[1] * 1.6**MOST_ELASTIC)
+
+        # The isotonic fit as its min-max formula states it: the least, over starts, of the largest mean of a run.
+        def mean(start: int, end: int, rates: "np.ndarray[tuple[int], np.dtype[np.float64]]" = rates) -> float:
+            return float(rates[start:end] @ weights[start:end] / weights[start:end].sum())
+
+        falling = [min(max(mean(start, end) for end in range(at + 1, 5)) for start in range(at + 1)) for at in range(4)]
+        revenue = [multiplier * rate for multiplier, rate in zip(grid, falling, strict=True)]
+        best = max(revenue)
+        drawn = draw(demand, 0, np.random.default_rng(seed)).multiplier_basis_points
+        assert revenue[grid.index(drawn)] == pytest.approx(best)
+
+
 @pytest.mark.parametrize(
     ("made", "refusal"),
     [
-        (lambda: Demand(*[np.zeros(3)] * 4), Mismatched),
-        (lambda: Demand(*[np.zeros(len(GRID))] * 3, np.zeros((1, len(GRID)))), Mismatched),
-        (lambda: seen({3: (-1, 1)}), Negative),
-        (lambda: seen({3: (float("nan"), 1)}), NotFinite),
+        (lambda: new_demand([]), Empty),
+        (lambda: new_demand([2, 2]), OutOfRange),
+        (lambda: new_demand([0]), OutOfRange),
+        (lambda: new_demand([1.5]), NotWhole),
+        (lambda: Demand((1,), (0, 0), (0,), (0,), (0,), (0,)), Mismatched),
+        (lambda: Demand((1,), (0,), (0,), (0,), (0,), ()), Mismatched),
+        (lambda: Demand((1,), (-1,), (0,), (0,), (0,), (0,)), Negative),
+        (lambda: Demand((1,), (float("nan"),), (0,), (0,), (0,), (0,)), NotFinite),
+        (lambda: Demand((1,), (0,), (0.5,), (0,), (0,), (0,)), NotWhole),  # type: ignore[arg-type]
+        (lambda: Demand((1,), (0,), (0,), (1,), (2,), (0,)), OutOfRange),
+        (lambda: Demand((1,), (0,), (0,), (0,), (0,), (0,), -2), Negative),
         (lambda: RevealedBid(-1), Negative),
-        (lambda: paid_by([Reaction("a", -1)]), Negative),
-        (lambda: usual_payment([[Reaction("a", float("inf"))]]), NotFinite),
+        (lambda: learn(new_demand([1]), Draw(0, 1), [Reaction("a", -1)]), Negative),
+        (lambda: draw(new_demand([1]), -1, np.random.default_rng(0)), OutOfRange),
+        (lambda: draw(Demand((1,), (0,), (0,), (0,), (0,), (0,), 4), 4, np.random.default_rng(0)), OutOfRange),
+        (lambda: learn(new_demand([1]), Draw(0, 2), []), Mismatched),
+        (lambda: price_grid(0, 1, 2, 3), OutOfRange),
+        (lambda: price_grid(1, 0, 2, 3), OutOfRange),
+        (lambda: price_grid(1, 3, 2, 3), OutOfRange),
+        (lambda: price_grid(1, 1, 2, 0), OutOfRange),
+        (lambda: price_grid(-1, 1, 2, 1), Negative),
+        (lambda: collusion_needed([], [], 0), Empty),
+        (lambda: collusion_needed([1], [], 0), Mismatched),
+        (lambda: collusion_needed([1], [Fraction(1)], 1), OutOfRange),
+        (lambda: collusion_needed([1], [Fraction(2)], 0), OutOfRange),
     ],
 )
 def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object], refusal: type[PricingRefusal]) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 
 from marketplace.catalogue.licences.policies import RIGHTS
 from marketplace.catalogue.offers import rules
-from marketplace.catalogue.offers.demand import post_demand, state_prices
+from marketplace.catalogue.offers.demand import draw_of_day, state_price
 from marketplace.catalogue.offers.queries import (
     SQL,
     count_quotes,
@@ -140,9 +140,10 @@ async def list_offer(dataset: str, *, terms: str, sheet: str) -> None:
         )
         changed: list[Column] = [Offer.terms, Offer.sheet, Offer.currency, Offer.withdrawn_at]
         await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
+        listed = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
         for stated in await list_priced_offers([dataset], now):
             rules.refuse_unpriced(msgspec.json.decode(stated.rates, type=Rates), stated)
-        await state_prices(Offer.dataset == dataset, now)
+        await state_price(listed or offer.id, now)
 
 
 async def withdraw_offer(dataset: str) -> None:
@@ -231,8 +232,8 @@ async def _offers(
     """Return the open offers of some datasets, by code, each with its draw of the day; stated_at: as in `prices_for`."""
     offers = await list_priced_offers(datasets, now, stated_at=stated_at)
     if undrawn := {offer.sheet for offer in offers if offer.demand_basis_points is None}:
-        for sheet in sorted(undrawn):  # The first read of the day posts these markets' demand.
-            await post_demand(sheet, now)
+        for sheet in sorted(undrawn):  # The first read of the day draws these sheets' demand.
+            await draw_of_day(sheet, now)
         offers = await list_priced_offers(datasets, now, stated_at=stated_at)
     return {one.dataset: one for one in offers}
 
@@ -445,11 +446,11 @@ async def grant_window(
 
 
 async def refresh_demand() -> None:
-    """Post the multipliers of the day of every market in which something is for sale; a job."""
+    """Draw the multiplier of the day of every sheet on which something is for sale; a job."""
     now = clock.now()
     on_sale = Offer.select(Offer.sheet).where(Offer.withdrawn_at.is_null()).distinct().output(as_list=True)
     for sheet in await on_sale:
-        await post_demand(sheet, now)
+        await draw_of_day(sheet, now)
 
 
 async def record_observed_bids(

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import hashlib
-import json
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -20,8 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue.offers import rules
-from marketplace.catalogue.offers.demand import post_demand
-from marketplace.catalogue.offers.multipliers import Posted
+from marketplace.catalogue.offers.demand import draw_of_day
 from marketplace.catalogue.offers.queries import SQL, list_priced_offers, list_priced_releases
 from marketplace.catalogue.sheets import rules as sheets
 from marketplace.catalogue.sheets.actions import foresee_points
@@ -110,7 +108,7 @@ async def preview(sheet: str, document: sheets.Document, now: dt.datetime) -> Pr
     with contextlib.suppress(NotFound):
         law = await get_law(market.currency, now)
     sold = sorted({row.dataset for row in rows if row.is_on_sale})
-    demand = await post_demand(sheet, now) if sold else Posted(now.date(), NEUTRAL_BASIS_POINTS)
+    demand = await draw_of_day(sheet, now) if sold else NEUTRAL_BASIS_POINTS
     offers = {offer.dataset: offer for offer in await list_priced_offers(sold, now)}
     for offer in offers.values():
         rules.refuse_unpriced(document.rates, offer)
@@ -121,8 +119,7 @@ async def preview(sheet: str, document: sheets.Document, now: dt.datetime) -> Pr
     stated = {
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "rates": rfc8785.dumps(msgspec.to_builtins(document.rates)).decode(),
-        "demand_basis_points": demand.market,
-        "demand_own": json.dumps(dict(demand.own)),
+        "demand_basis_points": demand,
     }
 
     def priced() -> list[PreviewRow]:

@@ -299,9 +299,9 @@ async def list_priced_offers(
     return await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now, stated_at or now)
 
 
-async def list_starts(offers: Sequence[uuid.UUID], after: dt.datetime, before: dt.datetime) -> list[dt.datetime]:
-    """Return when versions of offers' sheets and laws of their currencies start, strictly between two instants, ascending."""
-    return await fetch_column(dt.datetime, SQL["list_starts"], list(offers), after, before)
+async def list_starts(offer: uuid.UUID, after: dt.datetime, before: dt.datetime) -> list[dt.datetime]:
+    """Return when versions of an offer's sheet and laws of its currency start, strictly between two instants, ascending."""
+    return await fetch_column(dt.datetime, SQL["list_starts"], offer, after, before)
 
 
 async def get_evidence(sheet: str, now: dt.datetime) -> Evidence:

@@ -134,7 +134,6 @@ SELECT
     stated.terms AS rates,
     stated.groups,
     demand_draw.demand_basis_points,
-    coalesce(demand_draw.own, '{}') AS demand_own,
     demand_draw.sales AS demand_sales,
     demand_draw.days AS demand_days,
     demand_draw.bids AS demand_bids,
@@ -231,7 +230,6 @@ SELECT EXISTS (
 SELECT
     demand_draw.day,
     demand_draw.demand_basis_points,
-    demand_draw.own,
     demand_draw.sales,
     demand_draw.days,
     demand_draw.bids,
@@ -252,19 +250,13 @@ WHERE demand_draw.sheet = $1
   AND demand_draw.day < $2
 ORDER BY demand_draw.day;
 
--- name: list_groups
--- The groups of zones of the sheet $1 in any version that started before $2.
-SELECT DISTINCT unnest(groups) FROM sheet_version WHERE sheet = $1 AND starts_at < $2;
-
 -- name: list_posted_sales
 -- Partners' payments at posted prices on the sheet $1 that were quoted in [$2, $3), by UTC day. A sale on credit counts
 -- until it is overdue at $3 or written off, and again once it is paid.
 SELECT
     (quote.quoted_at AT TIME ZONE 'UTC')::date AS day,
     quote.partner::text AS partner,
-    posted_sale.neutral_minor,
-    posted_sale.groups,
-    posted_sale.points
+    posted_sale.neutral_minor
 FROM posted_sale
 JOIN quote ON quote.id = posted_sale.quote
 JOIN offer ON offer.id = quote.offer
@@ -366,18 +358,18 @@ FROM offer
 WHERE offer.id = $3;
 
 -- name: list_starts
--- When the versions of the sheets of the offers $1 and the laws of their currencies start, strictly between $2 and $3.
+-- When the versions of the sheet of the offer $1 and the laws of its currency start, strictly between $2 and $3.
 SELECT sheet_version.starts_at
 FROM offer
 JOIN sheet_version ON sheet_version.sheet = offer.sheet
-WHERE offer.id = ANY($1)
+WHERE offer.id = $1
   AND sheet_version.starts_at > $2
   AND sheet_version.starts_at < $3
 UNION
 SELECT volume_law.starts_at
 FROM offer
 JOIN volume_law ON volume_law.currency = offer.currency
-WHERE offer.id = ANY($1)
+WHERE offer.id = $1
   AND volume_law.starts_at > $2
   AND volume_law.starts_at < $3
 ORDER BY starts_at;

@@ -12,9 +12,8 @@ import datetime as dt
 import json
 import re
 import uuid
-from collections import Counter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import rfc8785
@@ -27,19 +26,40 @@ from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.instants import full_hour, months_later
 from pricing import order as pricing
 from pricing.agreed import stated_holding, stated_names
-from pricing.demand import NEUTRAL_BASIS_POINTS
+from pricing.demand import (
+    NEUTRAL_BASIS_POINTS,
+    Draw,
+    Reaction,
+    approach,
+    draw,
+    learn_bids,
+    learn_days,
+    nearest,
+    new_demand,
+    usual_payment,
+)
 from pricing.order import Licence, Lot
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
+
+    from pricing.demand import RevealedBid
     from pricing.sheet import Law, Points
 
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
 HOLD_LASTS: Final = dt.timedelta(days=30)
 """How long a price may be held, for an extra charge: a company decides in weeks."""
 MICRO: Final = 10**6
+DEMAND_GRID: Final = tuple(round(NEUTRAL_BASIS_POINTS * 1.05**power) for power in range(-14, 15))
+"""The multipliers of a draw, in basis points: half of worth to twice as much, evenly in ratio. Posted ones lie between.
+"""
+DEMAND_LASTS: Final = dt.timedelta(days=7)
+"""How long a multiplier stays at least, so that waiting for a lower one gains at most one step."""
+DEMAND_REMEMBERS: Final = dt.timedelta(days=365)
+"""How long demand learns from a sale or a bid."""
 QUOTES_A_DAY: Final = 50
 """Signed prices of a partner within a day: enough for every release of a catalogue, too few to overload the site."""
 RIGHTS: Final[Mapping[str, int]] = MappingProxyType({"internal": 6_000, "publish": 8_000})
@@ -112,9 +132,7 @@ class PricedOffer(Struct, frozen=True):
     groups: list[str]
     """The demand groups of the sheet and of its earlier versions."""
     demand_basis_points: int | None
-    """The market's; None until the day's multipliers are posted."""
-    demand_own: str = "{}"
-    """JSON: the multipliers of the groups of zones that have their own."""
+    """None until the day's multiplier is drawn."""
     demand_sales: int | None = None
     demand_days: int | None = None
     demand_bids: int | None = None
@@ -130,22 +148,9 @@ class PricedOffer(Struct, frozen=True):
         return "internal" if self.usage_right == "resell" else self.usage_right
 
     @property
-    def demand(self) -> dict[str, int]:
-        """The day's multiplier of each demand group, which is posted before."""
-        assert self.demand_basis_points is not None, "the day's multipliers are posted before"
-        return demand_of(self.groups, self.demand_basis_points, self.demand_own)
-
-    @property
     def evidence(self) -> Evidence:
         """The evidence for the day's multiplier."""
         return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
-
-
-def demand_of(groups: Iterable[str], market: int, own: str) -> dict[str, int]:
-    """Return the multiplier of each demand group: the market's, or its own; own: JSON, see `DemandDraw`."""
-    return dict.fromkeys(groups, market) | {
-        group: multiplier for group, multiplier in json.loads(own).items() if group in groups
-    }
 
 
 def lasting(offer: PricedOffer, months: int) -> PricedOffer:
@@ -158,6 +163,7 @@ def lasting(offer: PricedOffer, months: int) -> PricedOffer:
 
 def logged_price(offer: PricedOffer, law: Law, day: str) -> dict[str, Any]:
     """Return the log's statement about an offer's price on a day: all inputs except the release's points."""
+    assert offer.demand_basis_points is not None, "the day's multiplier is drawn before"
     rates: dict[str, Any] = json.loads(offer.rates)
     return rates | {
         "offer": str(offer.id),
@@ -170,7 +176,7 @@ def logged_price(offer: PricedOffer, law: Law, day: str) -> dict[str, Any]:
         "sheet": offer.sha256,
         "volume": law.volume,
         "least_minor": law.least_minor,
-        "demand": offer.demand,
+        "demand_basis_points": offer.demand_basis_points,
     }
 
 
@@ -242,12 +248,14 @@ def lot_of(
     """
     if release.state != "sealed" or not release.row_count or points is None:
         raise Conflict("This release is not for sale.")
+    assert offer.demand_basis_points is not None, "the day's multiplier is drawn before"
+    demand = dict.fromkeys(offer.groups, offer.demand_basis_points)
     rates = msgspec.json.decode(offer.rates, type=sheets.Rates)
     begins = max(full_hour(now), release.period_to)
     since = max(_hour(begins), *(span.end for span in points.spans))
     until = _hour(months_later(begins, offer.months))
     licence = Licence(since, max(until, since + 1), offer.right, tuple(offer.purposes), companies)
-    return Lot(str(release.id), sheets.terms_of(rates, offer.sha256, offer.demand), licence, points)
+    return Lot(str(release.id), sheets.terms_of(rates, offer.sha256, demand), licence, points)
 
 
 def refuse_unpriced(rates: sheets.Rates, offer: PricedOffer) -> None:
@@ -327,25 +335,18 @@ def evidence_of(document: bytes) -> Evidence:
     return Evidence(**json.loads(document)["demand"])
 
 
-class NeutralSale(NamedTuple):
-    """What was paid at a posted price, in cents at neutral demand, and what it was for: points times hours of each group."""
-
-    neutral_minor: int
-    groups: list[str]
-    points: list[int]
-
-
-def neutral_sale(document: bytes, amount_minor: int) -> NeutralSale:
+def neutral_minor(document: bytes, amount_minor: int) -> int:
     """Return a quote's payment without its hold, at neutral demand; volume and least charge are ignored."""
-    points: Counter[str] = Counter()
-    paid = 0
-    for _, terms, _, (spans, _) in json.loads(document)["price"]["lots"]:
-        for start, end, group, number in spans:
-            points[group] += (end - start) * number
-            paid += (end - start) * number * terms["demand"][group]
-    posted_minor = amount_minor - stated_holding(document)
-    neutral_minor = posted_minor * NEUTRAL_BASIS_POINTS * points.total() // paid
-    return NeutralSale(neutral_minor, [*points], [*points.values()])
+    return (
+        (amount_minor - stated_holding(document))
+        * NEUTRAL_BASIS_POINTS
+        // max(*demand_in(json.loads(document)["price"]), 1)
+    )
+
+
+def demand_in(price: Mapping[str, Any]) -> list[int]:
+    """Return the demand multipliers that a price states."""
+    return [multiplier for _, terms, *_ in price["lots"] for multiplier in terms["demand"].values()]
 
 
 def worth_before_demand(priced: pricing.Priced) -> int:
@@ -357,3 +358,57 @@ def worth_before_demand(priced: pricing.Priced) -> int:
 def value_of_bid(amount_minor: int, worth_minor: int) -> int:
     """Return the demand multiplier, in basis points, that makes a price equal a bid; volume and least charge are ignored."""
     return NEUTRAL_BASIS_POINTS * amount_minor // worth_minor
+
+
+def draw_of(
+    past: Sequence[tuple[dt.date, int]],
+    answers: Iterable[tuple[dt.date, str, float]],
+    day: dt.date,
+    rng: np.random.Generator,
+    bids: Iterable[RevealedBid] = (),
+) -> int:
+    """Return the demand multiplier that the posted one approaches; neutral without sales and bids.
+
+    past: the multipliers of earlier days on which partners could buy, by day. answers: (day, partner, paid) of quotes
+    on those days; paid as `Reaction.paid`; unpaid ones are not used. bids: those that auctions revealed.
+    """
+    by_day: dict[dt.date, list[Reaction]] = {}
+    for answered, partner, paid in answers:
+        if paid:
+            by_day.setdefault(answered, []).append(Reaction(partner, paid))
+    of_grid = {multiplier: nearest(DEMAND_GRID, multiplier) for multiplier in {posted for _, posted in past}}
+    state = learn_days(
+        learn_bids(new_demand(DEMAND_GRID), bids),
+        (
+            (Draw(drawn.toordinal(), of_grid[multiplier]), by_day.get(drawn, ()))
+            for drawn, multiplier in past
+            if day - DEMAND_REMEMBERS <= drawn < day
+        ),
+        usual_payment(by_day.values()),
+    )
+    if state.is_unknown:
+        return NEUTRAL_BASIS_POINTS
+    return draw(state, day.toordinal(), rng).multiplier_basis_points
+
+
+def may_move(past: Sequence[tuple[dt.date, int]], day: dt.date) -> bool:
+    """Return whether the posted multiplier may change on a day: it was the same for DEMAND_LASTS.
+
+    past: the multipliers of all earlier days, by day. The first day's is neutral, and stays as long.
+    """
+    if not past:
+        return False
+    same_since, posted = past[-1]
+    for drawn, multiplier in reversed(past):
+        if multiplier != posted:
+            break
+        same_since = drawn
+    return day - same_since >= DEMAND_LASTS
+
+
+def next_multiplier(past: Sequence[tuple[dt.date, int]], target: int, day: dt.date) -> int:
+    """Return the multiplier posted on a day: the last one, or a step nearer to `target` if it may move."""
+    if not past:
+        return NEUTRAL_BASIS_POINTS
+    posted = past[-1][1]
+    return approach(posted, target) if may_move(past, day) else posted

@@ -12,8 +12,7 @@ from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's 
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.catalogue.offers.demand import find_posted
-from marketplace.catalogue.offers.multipliers import Posted
+from marketplace.catalogue.offers.demand import find_draw
 from marketplace.catalogue.sheets import rules
 from marketplace.catalogue.sheets.queries import (
     HistoryRow,
@@ -118,11 +117,11 @@ async def _found(name: str, now: dt.datetime) -> Shown:
     """Return the version with a digest, or the one in force of a code."""
     version = await (get_version_of(name) if len(name) == DIGEST_LENGTH else get_version(name, now))
     sheet, document = await get_sheet(version.sheet), rules.read(version.document)
-    posted = await find_posted(sheet.code, now) or Posted(now.date(), NEUTRAL_BASIS_POINTS)
+    demand = await find_draw(sheet.code, now) or NEUTRAL_BASIS_POINTS
     law = None
     with contextlib.suppress(NotFound):
         law = await get_law(sheet.currency, now)
-    return Shown(sheet, version, document, {group: posted.of(group) for group in document.groups}, law)
+    return Shown(sheet, version, document, dict.fromkeys(document.groups, demand), law)
 
 
 def _in_force(history: list[HistoryRow], now: dt.datetime) -> HistoryRow | None:

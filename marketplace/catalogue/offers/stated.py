@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from marketplace.catalogue.offers import rules
-from marketplace.catalogue.offers.demand import state_prices
+from marketplace.catalogue.offers.demand import state_price
 from marketplace.catalogue.offers.queries import list_priced_offers
 from marketplace.catalogue.offers.tables import Offer
 from marketplace.catalogue.sheets.actions import count_points, foresee_points, state_law, state_version
@@ -72,7 +72,8 @@ async def _state_prices(is_on_sale: Combinable) -> None:
     """State today's inputs of the prices of some offers for the log, and note that their datasets changed."""
     now = clock.now()
     offers = await Offer.select(Offer.id, Offer.dataset).where(is_on_sale)
-    await state_prices(is_on_sale, now)
+    for offer in offers:
+        await state_price(offer["id"], now)
     await note_changes([offer["dataset"] for offer in offers])
 
 

@@ -79,16 +79,13 @@ class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
 
 
 class DemandDraw(Table, db=DB, tablename="demand_draw"):
-    """The day's demand multipliers of a sheet: recorded, the same for every partner, and for at least seven days."""
+    """The day's demand multiplier of a sheet: recorded, the same for every partner, and for at least seven days."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
     sheet = ForeignKey(PriceSheet, null=False, on_delete=OnDelete.restrict, target_column="code")
     day = Date()
     demand_basis_points = Integer()
-    """The market's, for every group of zones without its own."""
-    own = Text(default="{}")
-    """JSON: the multipliers of the groups that sold enough to have their own."""
     drawn_at = Timestamptz()
     sales = Integer(default=0)
     """How many licences, paid in the year before, are its evidence, …"""
@@ -151,16 +148,11 @@ class PostedSale(Table, db=DB, tablename="posted_sale"):
     sold_at = Timestamptz()
     neutral_minor = BigInt()
     """What was paid, converted to neutral demand."""
-    groups = Array(base_column=Text())
-    """The demand groups that it was for, …"""
-    points = Array(base_column=BigInt())
-    """… and points times hours of each: its part of the payment, at neutral demand."""
     returned_at = Timestamptz(null=True, default=None)
     """When the whole price was refunded; demand learns nothing from it afterwards."""
     credit_sale = ForeignKey(CreditSale, null=True, default=None, on_delete=OnDelete.restrict, target_column="subject")
     """Its sale on credit, if any; overdue or written off, it does not count until it is paid."""
     price_is_not_negative = Check("neutral_minor >= 0")
-    each_group_has_points = Check("cardinality(groups) > 0 AND cardinality(groups) = cardinality(points)")
 
 
 class ObservedBid(Table, db=DB, tablename="observed_bid"):

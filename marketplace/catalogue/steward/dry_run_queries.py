@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from marketplace.catalogue.offers.demand import post_demand
+from marketplace.catalogue.offers.demand import draw_of_day
 from marketplace.catalogue.offers.queries import list_priced_offers
 from marketplace.catalogue.offers.rules import PricedRelease, lot_of
 from marketplace.catalogue.sheets.queries import get_law, get_version
@@ -79,7 +79,7 @@ async def _find_offer(dataset: str, now: dt.datetime) -> PricedOffer | None:
     """Return a dataset's open offer with its draw of the day, or None."""
     offers = await list_priced_offers([dataset], now)
     if any(offer.demand_basis_points is None for offer in offers):  # The first read of the day draws its demand.
-        await post_demand(offers[0].sheet, now)
+        await draw_of_day(offers[0].sheet, now)
         offers = await list_priced_offers([dataset], now)
     return offers[0] if offers else None
 

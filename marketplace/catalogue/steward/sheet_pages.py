@@ -16,10 +16,8 @@ from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Response, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from markupsafe import Markup
 from msgspec import Struct
 
-from marketplace.catalogue.offers.demand import list_beliefs
 from marketplace.catalogue.offers.previews import preview
 from marketplace.catalogue.offers.stated import state_sheet
 from marketplace.catalogue.sheets import rules
@@ -28,24 +26,21 @@ from marketplace.catalogue.steward import queries, sheet_actions, sheet_forms
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
 from marketplace.core.errors import Invalid, Refusal
-from marketplace.core.web import charts, formats
+from marketplace.core.web import formats
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import again, download, in_words, localised, page, see
 from marketplace.datasets.geography.queries import find_titles, get_geography
 from marketplace.datasets.releases.queries import get_dataset
 from marketplace.people.identity.guards import ActorRequest, expect, staff
 from marketplace.privacy.product_registry import PRODUCTS
-from pricing.demand import GRID, NEUTRAL_BASIS_POINTS
 from pricing.money import EUR
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
     from marketplace.catalogue.sheets.queries import SheetRow, StatedLawRow
 
 reader, steward = staff("steward", "auditor"), staff("steward")
-MONTH: Final = 30
 USUAL_PEOPLE: Final = 1_000
 """The people of a zone that are proposed where no release says how many live in its area."""
 MOST_PEOPLE: Final = 10**9
@@ -64,17 +59,6 @@ class MarketForm(Struct):
     title_fr: str = ""
     title_en: str = ""
     currency: str = EUR
-
-
-class Belief(Struct, frozen=True):
-    """What is believed of the demand of a group of zones, or of the market (None), as its page shows it."""
-
-    group: str | None
-    picture: Markup
-    posted: str
-    low: str
-    high: str
-    lesson_basis_points: int
 
 
 @get("/steward/sheets", guards=[reader], opt=expect("steward", "auditor"))
@@ -271,28 +255,7 @@ async def _shown(code: str) -> dict[str, Any]:
         "purposes": [(field, in_words(PURPOSES[name])) for name, field in sheet_forms.PURPOSE_FIELDS.items()],
         "usual_people": USUAL_PEOPLE,
         "now": now,
-        "beliefs": await _beliefs(code, now) if in_force else [],
     }
-
-
-async def _beliefs(code: str, now: dt.datetime) -> list[Belief]:
-    """Return what is believed of a market's demand, each with its picture."""
-    found = []
-    for group, level, one in await list_beliefs(code, now):
-        names = [formats.number(round(multiplier / NEUTRAL_BASIS_POINTS, 2)) for multiplier in GRID]
-        lines = zip(
-            names, *(each.tolist() for each in (one.sales * MONTH, one.least * MONTH, one.most * MONTH)), strict=True
-        )
-        picture = charts.band_chart(
-            [(f"× {name}", round(sales, 2), round(low, 2), round(high, 2)) for name, sales, low, high in lines],
-            title=gettext("Licences a month at each multiplier, as believed: {group}").format(
-                group=group or gettext("the market")
-            ),
-            headings=(gettext("Multiplier"), gettext("Licences a month")),
-            marks={level: gettext("posted")},
-        )
-        found.append(Belief(group, picture, names[level], names[one.low], names[one.high], round(one.lesson * 10_000)))
-    return found
 
 
 async def _datasets() -> dict[str, Any]:

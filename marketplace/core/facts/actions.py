@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import rfc8785
 
 from marketplace.core import clock
-from marketplace.core.database import execute, is_in_transaction
-from marketplace.core.facts.tables import LogFact, UnloggedFact
+from marketplace.core.database import is_in_transaction
+from marketplace.core.facts.tables import HiddenFact, LogFact, UnloggedFact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,23 +38,17 @@ async def state_fact(kind: Kind, subject: object, statement: Mapping[str, Value]
     await LogFact.insert(fact).on_conflict(action="DO NOTHING", target=(LogFact.kind, LogFact.subject))
 
 
-async def state_hidden(kind: HiddenKind, facts: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Write confidential facts in one statement, inside the transaction that makes them true; a known one writes nothing.
+async def state_hidden(kind: HiddenKind, subject: str, statement: Mapping[str, Value]) -> None:
+    """Write one confidential fact, inside the transaction that makes it true; the same statement again writes nothing.
 
-    facts: (subject, statement); a subject is what the fact is about, including its day. Only a person with its proof can
-    see that the log has it. A statement is as in `state_fact`.
+    subject: what the fact is about, including its day. Only a person with its proof can see that the log has it.
+    statement: as in `state_fact`.
     """
     assert is_in_transaction(), "a fact is stated in the transaction that makes it true"
-    documents = [(subject, rfc8785.dumps(dict(statement))) for subject, statement in facts]
-    await execute(
-        """INSERT INTO hidden_fact (kind, source, document, at) SELECT $1, source, document, $4
-           FROM unnest($2::text[], $3::text[]) AS fact (source, document)
-           ON CONFLICT (kind, source) DO NOTHING""",
-        kind,
-        [f"{subject} {hashlib.sha256(document).hexdigest()[:16]}" for subject, document in documents],
-        [document.decode() for _, document in documents],
-        clock.now(),
-    )
+    document = rfc8785.dumps(dict(statement))
+    source = f"{subject} {hashlib.sha256(document).hexdigest()[:16]}"
+    fact = HiddenFact(kind=kind, source=source, document=document.decode(), at=clock.now())
+    await HiddenFact.insert(fact).on_conflict(action="DO NOTHING", target=(HiddenFact.kind, HiddenFact.source))
 
 
 async def note_logged(facts: Sequence[int]) -> None:

@@ -186,44 +186,6 @@ def _range(points: Sequence[tuple[Instant, float]], write: Write, zone: dt.tzinf
     )
 
 
-def band_chart(
-    points: Sequence[tuple[str, float, float, float]],
-    *,
-    title: str,
-    headings: tuple[str, str],
-    marks: Mapping[int, str],
-    write: Write = formats.number,
-) -> Markup:
-    """Draw values and the band that each may lie in, at places the same distance apart.
-
-    points: (name of the place, value, low end, high end); at least two. headings: of the table, for places and values.
-    marks: by the number of a place, a few words for a vertical line there.
-    """
-    top = _top([high for *_, high in points], write)
-    left = _margin(top, write)
-    step = (WIDTH - left - RIGHT) / (len(points) - 1)
-
-    def line(values: Iterable[tuple[int, float]]) -> str:
-        return " ".join(f"{left + step * number:.1f},{_height(value, top):.1f}" for number, value in values)
-
-    upper = line((number, high) for number, (*_, high) in enumerate(points))
-    lower = line(reversed([(number, low) for number, (_, _, low, _) in enumerate(points)]))
-    every = -(-len(points) // MOST_LABELS)
-    shown = range(0, len(points), every)
-    body = [_grid(top), Markup('<polygon class="area" points="{} {}"/>').format(upper, lower)]
-    middle = line((number, value) for number, (_, value, _, _) in enumerate(points))
-    body.append(Markup('<polyline class="line" points="{}"/>').format(middle))
-    body += [_tick(order, left + step * number, points[number][0]) for order, number in enumerate(shown)]
-    body += [_scale(top, write), *(_break(left + step * number, label) for number, label in marks.items())]
-    rows = [
-        (name + (f" · {marks[number]}" if number in marks else ""), f"{write(value)} ({write(low)} – {write(high)})")
-        for number, (name, value, low, high) in enumerate(points)
-        if number in shown or number in marks
-    ]
-    spoken = " · ".join(f"{name} {value}" for name, value in rows)
-    return Markup("{}{}").format(_chart(title, spoken, body), folded(title, headings, rows))
-
-
 def bar_chart(
     bars: Sequence[tuple[str, float]],
     *,

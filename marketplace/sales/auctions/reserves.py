@@ -134,7 +134,8 @@ async def _dearest(
 ) -> dict[uuid.UUID, tuple[PricedOffer, Priced]]:
     """Return the price of each release at today's age and demand, by the dearest of all that is stated until an instant."""
     found = await prices_for(rows, months=months, now=now)
-    for start in await list_starts([terms.id for terms, _ in found.values()], now, until):
+    starts = {start for terms, _ in found.values() for start in await list_starts(terms.id, now, until)}
+    for start in sorted(starts):
         for release, (terms, priced) in (await prices_for(rows, months=months, now=now, stated_at=start)).items():
             if release in found and priced.amount_minor > found[release][1].amount_minor:
                 found[release] = terms, priced

@@ -65,6 +65,25 @@ async def test_what_was_paid_teaches_and_what_went_back_does_not(stripe: Any) ->
         assert (await last_draw())["sales"] == 0
 
 
+def test_a_multiplier_stays_a_week_and_then_moves_by_a_step() -> None:
+    """However far the draw is; while it stays, it does so for all of seven days."""
+    first = dt.date(2026, 3, 1)
+    past: list[tuple[dt.date, int]] = []
+    for number in range(30):
+        day = first + number * DAY
+        past.append((day, rules.next_multiplier(past, rules.DEMAND_GRID[-1], day)))
+    posted = [multiplier for _, multiplier in past]
+    assert posted == [10_000] * 7 + [10_300] * 7 + [10_609] * 7 + [10_927] * 7 + [11_254] * 2
+
+
+def test_draws_of_the_rule_before_are_held_a_week_too() -> None:
+    """They moved daily, by up to a half: the last of them is approached from, as any."""
+    day = dt.date(2026, 3, 10)
+    past = [(day - 2 * DAY, 8_500), (day - DAY, 14_500)]
+    assert rules.next_multiplier(past, 10_000, day) == 14_500
+    assert rules.next_multiplier(past, 10_000, day + 6 * DAY) == 14_078
+
+
 async def auction_with_bids(release: uuid.UUID, bids: Mapping[uuid.UUID, int], *, reserve_minor: int = 0) -> uuid.UUID:
     """Hold a sealed auction of one licence, with these bids, to its award."""
     now = clock.now()

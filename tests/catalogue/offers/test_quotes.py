@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,6 @@ from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
 from marketplace.sales.auctions import queries as auctions
-from pricing.demand import GRID, NEUTRAL_BASIS_POINTS
 from pricing.order import Priced, price
 from pricing.sheet import Law, Points, Span
 from tests.catalogue.builders import (
@@ -34,6 +33,10 @@ from tests.people.builders import Browser, make_partner, page_text
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.waiting import until_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 SECRET = "11" * 32
 KEY = public_key(SECRET).hex()
@@ -115,7 +118,7 @@ def priced_of(release: rules.PricedRelease = RELEASE, *, points: int = 50_000, l
     age=st.integers(0, 3 * 10**8),
     worth=st.integers(1, 10**9),
     least=st.integers(1, 10**6),
-    demand=st.sampled_from(GRID),
+    demand=st.sampled_from(rules.DEMAND_GRID),
     half_life=st.integers(1, 4000),
     months=st.integers(1, 120),
 )
@@ -197,7 +200,7 @@ async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners()
     assert row.expires_at - row.quoted_at == dt.timedelta(minutes=15)
     priced = actions.recompute(row)
     assert priced.amount_minor == row.amount_minor
-    assert set(priced.lots[0].terms.demand.values()) == {NEUTRAL_BASIS_POINTS}
+    assert set(priced.lots[0].terms.demand.values()) == {rules.NEUTRAL_BASIS_POINTS}
     with pytest.raises(NotFound):
         await queries.get_quote(quote, theirs)
     with pytest.raises(Conflict):
@@ -260,16 +263,35 @@ async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
     await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
     await actions.refresh_demand()
     assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
-        {"day": last_midnight().date(), "demand_basis_points": NEUTRAL_BASIS_POINTS}
+        {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL_BASIS_POINTS}
     ]
     with clock.shifted(dt.timedelta(days=1)):
         await asyncio.gather(*(actions.refresh_demand() for _ in range(4)))
         drawn = await fetch_one("SELECT * FROM demand_draw ORDER BY day DESC LIMIT 1")
         assert drawn
-        assert drawn["demand_basis_points"] in GRID
+        assert drawn["demand_basis_points"] in rules.DEMAND_GRID
         row = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-        assert json.loads(row.document)["price"]["lots"][0][1]["demand"] == {"all": drawn["demand_basis_points"]}
+        assert rules.demand_in(json.loads(row.document)["price"]) == [drawn["demand_basis_points"]]
     assert await fetch_value("SELECT count(*) FROM demand_draw") == 2
+
+
+def test_demand_learns_from_sales_and_not_from_questions() -> None:
+    import numpy as np  # noqa: PLC0415
+
+    today = dt.date(2026, 11, 24)
+    days = [today - dt.timedelta(days=ago) for ago in range(60, 0, -1)]
+    past = [(day, rules.DEMAND_GRID[number % len(rules.DEMAND_GRID)]) for number, day in enumerate(days)]
+
+    def mean(accepts: Callable[[int], bool]) -> float:
+        answers = [(day, f"partner {n}", float(accepts(multiplier))) for day, multiplier in past for n in range(20)]
+        return float(np.mean([rules.draw_of(past, answers, today, np.random.default_rng(seed)) for seed in range(40)]))
+
+    assert mean(lambda multiplier: multiplier < 10_000) < 9_500
+    assert mean(lambda _: True) > 14_000
+    asked = [(day, "partner", 0.0) for day in days]
+    assert {rules.draw_of(past, asked, today, np.random.default_rng(s)) for s in range(10)} == {
+        rules.NEUTRAL_BASIS_POINTS
+    }
 
 
 async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners() -> None:

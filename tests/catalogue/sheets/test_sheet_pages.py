@@ -374,19 +374,3 @@ async def test_an_offer_leads_to_its_sheet_or_to_making_one() -> None:
         assert "Datasets without a market" in listed
         assert (await ada.get(SHEET)).status_code == 200
         assert (await ada.submit(SHEET, {"step": "state"})).status_code == 403
-
-
-async def test_the_stewards_page_draws_what_is_believed_of_demand() -> None:
-    """The curve with its band as a picture and a table, what is posted, and what one more week would teach."""
-    await open_catalogue()
-    await seal_week()
-    async with Browser() as sam:
-        await sign_in_staff((sam, "steward"))
-        shown = await sam.get(SHEET)
-        assert "Demand of the market" in shown.text
-        assert "Licences a month at each multiplier, as believed: the market" in shown.text
-        text = words(shown)
-        assert "Today × 1 is posted. The best multiplier is sought between × 0.74 and × 2.16" in text
-        assert "One more week at this price is expected to remove" in text
-        assert "× 1 · posted" in shown.text
-        assert "Demande du marché" in (await sam.get(SHEET.replace("/en/", "/fr/"))).text

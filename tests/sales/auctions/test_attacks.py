@@ -329,7 +329,7 @@ async def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(stripe: A
 
     async def order_in_time() -> None:
         async with transaction():
-            assert await charge._order(sale, order, by=await spender_for(ann)) == order
+            assert await charge._order(sale, order, off_session=False, partner=ann) == order
             clicked.set()
             await until(waits)
 

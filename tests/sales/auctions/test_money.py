@@ -142,7 +142,7 @@ async def test_awarded_orders_teach_demand_nothing(stripe: Any) -> None:
     await charge.charge_sales()
     sheet = await fetch_value("SELECT sheet FROM offer")
     with clock.shifted(DAY):
-        assert (await catalogue.post_demand(sheet, clock.now())).market == 10_000, "nobody answered a posted price"
+        assert await catalogue.draw_of_day(sheet, clock.now()) == 10_000, "nobody answered a posted price"
 
 
 async def test_where_the_bank_wants_the_winner_there_the_page_is_paid(stripe: Any) -> None:
