@@ -321,7 +321,7 @@ async def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(stripe: A
     await execute("UPDATE purchase_order SET state = 'lapsed'")
     await execute("UPDATE auction_sale SET due_at = clock_timestamp()")
     sale = await fetch_value("SELECT id FROM auction_sale")
-    clicked, order = asyncio.Event(), uuid.uuid4()
+    clicked, order, by = asyncio.Event(), uuid.uuid4(), await spender_for(ann)
 
     async def click() -> None:
         with clock.shifted(-DAY):  # A click that was in time.
@@ -329,7 +329,7 @@ async def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(stripe: A
 
     async def order_in_time() -> None:
         async with transaction():
-            assert await charge._order(sale, order, off_session=False, partner=ann) == order
+            assert await charge._order(sale, order, by=by) == order
             clicked.set()
             await until(waits)
 
