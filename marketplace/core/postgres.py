@@ -64,7 +64,7 @@ class EmbeddedPostgres:
     def __init__(self, folder: Path, *, durable: bool = True, is_throwaway: bool = False) -> None:
         """Set the folder of the cluster.
 
-        durable: False trades safety for speed, where the data is made anew after a crash. is_throwaway: the folder is
+        durable: False trades safety for speed, where the data can be made again after a crash. is_throwaway: the folder is
         removed when the server stops, also if this process is killed.
         """
         folder = folder.resolve()

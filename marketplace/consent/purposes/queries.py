@@ -112,7 +112,7 @@ async def list_narrowed(purpose: str, instant: dt.datetime) -> list[NarrowedRow]
 
 
 async def get_last_record() -> int:
-    """Return the number of the last record on consent, 0 before the first; none is on its way under the lock RECORDS."""
+    """Return the number of the last record on consent, 0 before the first. The caller has the lock RECORDS, so no other is under way."""
     return await fetch_scalar(int, "SELECT coalesce(max(id), 0) FROM consent_record") or 0
 
 

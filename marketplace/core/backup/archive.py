@@ -101,7 +101,7 @@ def write(
 
 
 def list_objects(objects: ObjectStore) -> list[str]:
-    """Return the names of all objects, in order, apart from the copy of the audit trail, which a restore begins anew."""
+    """Return the names of all objects, in order, apart from the copy of the audit trail, which starts again after a restore."""
     names = (str(found["path"]) for batch in obstore.list(objects) for found in batch)
     return sorted(name for name in names if not name.startswith(TRAIL_COPY))
 
