@@ -136,9 +136,10 @@ def anyio_backend() -> str:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave files without a deep test out of a run of deep ones: to import them all takes each worker half a minute."""
-    if config.option.markexpr.startswith("deep") and collection_path.name.startswith("test_"):
-        return "mark.deep" not in collection_path.read_text(encoding="utf-8") or None
+    """Leave files without a long or deep test out of a run of those: to import them all takes each worker half a minute."""
+    mark = config.option.markexpr.partition(" ")[0]
+    if mark in ("long", "deep") and collection_path.name.startswith("test_"):
+        return f"mark.{mark}" not in collection_path.read_text(encoding="utf-8") or None
     return None
 
 

@@ -51,6 +51,7 @@ async def lines() -> list[int]:
     return [row["reference"] for row in await fetch("SELECT reference FROM subscriber ORDER BY 1")]
 
 
+@pytest.mark.long
 async def test_what_dies_at_each_await_did_all_of_a_transaction_or_nothing_and_its_tasks_die_too() -> None:
     seen = []
 
@@ -78,6 +79,7 @@ async def add_beside_a_slow_connection() -> None:
         await execute(ADD, 2)
 
 
+@pytest.mark.long
 async def test_what_dies_while_it_connects_leaves_no_connection() -> None:
     pool = database.DB.pool
     assert pool
@@ -105,6 +107,7 @@ async def test_what_dies_while_it_connects_leaves_no_connection() -> None:
     assert deaths > MOST_ROUNDS
 
 
+@pytest.mark.long
 async def test_no_connection_of_the_dead_outlives_them() -> None:
     """A year dies some thousand times: were one left each time, they would soon be more than the server has."""
     left = []
@@ -117,6 +120,7 @@ async def test_no_connection_of_the_dead_outlives_them() -> None:
     assert not any(left), f"connections that nobody alive has, after each death: {left}"
 
 
+@pytest.mark.long
 async def test_work_that_is_not_safe_to_repeat_shows() -> None:
     await execute(ADD, 1)
 
@@ -127,6 +131,7 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
     assert await lines() != [1, 2], "it counted twice"
 
 
+@pytest.mark.long
 async def test_no_thread_of_the_dead_goes_on_beside_the_next_try() -> None:
     begun, ended, goes_on = list[int](), list[int](), threading.Event()
 

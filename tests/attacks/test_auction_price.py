@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers.queries import list_priced_releases
 from marketplace.core import clock
@@ -20,6 +22,7 @@ from tests.support.reads import fetch_value
 HOUR = DAY / 24
 
 
+@pytest.mark.long
 async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> None:
     """Two licences and one bidder: it pays what the licence costs anybody on the day of the close, not the least charge."""
     release = await open_shop()

@@ -7,6 +7,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from marketplace.core.database import execute
 from marketplace.core.facts.queries import list_facts
 from marketplace.money.ledger.queries import balance
@@ -74,6 +76,7 @@ async def replays_with_every_round(browser: Browser, auction: uuid.UUID, folder:
         assert pricing(command) == 1, "a change shows"
 
 
+@pytest.mark.long
 async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe: Any, tmp_path: Path) -> None:  # noqa: F811
     """The second chance counts the bids that theirs made too low; the deposits of both pay what they cost the seller."""
     release = await open_shop()
@@ -137,6 +140,7 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
     await books_are_clean()
 
 
+@pytest.mark.long
 async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(stripe: Any) -> None:  # noqa: F811
     """Below the limit a saved card is enough to bid: what its owner did not pay is asked for, on a page as often as one expires."""
     release = await open_shop()

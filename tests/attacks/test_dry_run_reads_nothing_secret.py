@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from marketplace.consent.purposes.actions import give_many, withdraw
 from marketplace.core import object_store
@@ -67,6 +68,7 @@ async def printed() -> str:
     return answer.decode()
 
 
+@pytest.mark.long
 async def test_marketplaces_that_differ_in_secrets_alone_have_the_same_dry_run(tmp_path: Path) -> None:
     await open_catalogue()
     await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)

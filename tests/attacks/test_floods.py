@@ -61,6 +61,7 @@ async def test_links_for_a_new_password_are_few_and_one_of_them_always_works() -
             await recovery.request_reset("nobody@elsewhere.example")
 
 
+@pytest.mark.long
 async def test_a_stranger_who_asks_all_day_leaves_others_the_help_page() -> None:
     """Under ever another email: who is locked out still reaches the operator by the page."""
     question = {"about": "", "text": "Hello"}

@@ -78,6 +78,7 @@ async def test_the_notices_named_are_no_trace_of_who_consented(tmp_path: Path, m
     assert named == await fetch_value("SELECT count(*) FROM notice WHERE purpose = $1", purpose) >= 2
 
 
+@pytest.mark.long
 def test_a_rolling_year_is_the_costliest_of_all_years() -> None:
     draw = random.Random(11)  # noqa: S311 (a test's draws repeat)
     for _ in range(8):

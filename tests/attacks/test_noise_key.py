@@ -118,6 +118,7 @@ def predicted_hours(s: Specification, secret: bytes, who: int, hours: range, zon
     return set(sorted(hours, key=place_in_line)[: s.max_cells])
 
 
+@pytest.mark.long
 async def test_the_sites_secret_does_not_give_the_cells_somebody_counts_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

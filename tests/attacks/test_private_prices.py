@@ -14,6 +14,8 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from marketplace.core import clock, database
 from marketplace.money.ledger.chart import LOSSES
 from marketplace.money.ledger.queries import balance
@@ -30,8 +32,7 @@ from tests.support.reads import fetch, fetch_value
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-    from marketplace.demo.postgres import EmbeddedPostgres
+    from marketplace.core.postgres import EmbeddedPostgres
 
 POSTED = 100_010
 MOST_OFF = 3_500
@@ -120,6 +121,7 @@ async def pages_and_copies(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
     return seen
 
 
+@pytest.mark.long
 def test_nothing_that_others_see_follows_from_a_private_price(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

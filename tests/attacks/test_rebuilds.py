@@ -49,6 +49,7 @@ async def spent() -> tuple[int, int]:
     return dataset, int(await fetch_value("SELECT max(rho_nano) FROM privacy_year"))
 
 
+@pytest.mark.long
 async def test_a_rebuild_is_charged_again_and_has_noise_of_its_own(tmp_path: Path) -> None:
     await declare(epsilon_micro=EPSILON, budget_micro=10 * EPSILON)
     await make_subscribers(PEOPLE)

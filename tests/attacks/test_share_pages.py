@@ -99,6 +99,7 @@ async def everything_seen(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
     return seen
 
 
+@pytest.mark.long
 def test_one_contributor_more_or_less_changes_nothing_that_others_see(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

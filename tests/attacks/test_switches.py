@@ -83,6 +83,7 @@ async def seen_with(scope: Scope) -> dict[str, bytes]:
     return seen
 
 
+@pytest.mark.long
 def test_one_persons_switches_change_nothing_that_others_see(
     postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ async def test_the_client_is_what_the_document_says() -> None:
         assert (FOLDER / name).read_text() == formatted(text), "python -m tests.api_client writes it anew"
 
 
+@pytest.mark.long
 async def test_files_are_fetched_whole_or_not_at_all(
     stripe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

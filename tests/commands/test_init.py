@@ -94,6 +94,7 @@ def test_again_changes_nothing_and_what_was_written_by_hand_stays(tmp_path: Path
     assert after["SELLER_NAME"] == "L'Opérateur"
 
 
+@pytest.mark.long
 def test_keys_that_a_newer_version_needs_are_named_with_the_command_that_adds_them_alone(tmp_path: Path) -> None:
     complete(tmp_path, OPERATORS)
     for role in ("web", "jobs"):  # as the version left them that had no public log and no such limit

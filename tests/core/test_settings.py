@@ -114,6 +114,7 @@ def test_the_key_that_signs_the_log_is_for_jobs_alone() -> None:
             read(JOBS | {name: wrong})
 
 
+@pytest.mark.long
 def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:
     private = key("bids")
     given = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public_key(private), "PARTAGE_BID_KEY": private}

@@ -68,6 +68,7 @@ def test_every_job_dies_in_a_story() -> None:
     )
 
 
+@pytest.mark.long
 @THE_DEAD
 @pytest.mark.parametrize("name", [story.__name__ for story in FAST])
 async def test_what_died_in_the_middle_is_done_once(saved_state: Any, name: str) -> None:

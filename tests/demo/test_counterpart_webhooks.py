@@ -55,6 +55,7 @@ def test_an_endpoint_gets_only_what_it_asked_for(fresh_counterpart: Running, rec
     assert receiver.types() == ["charge.refunded"]
 
 
+@pytest.mark.long
 def test_a_refused_event_is_sent_again_with_a_fresh_signature(fresh_counterpart: Running, receiver: Receiver) -> None:
     add_endpoint(fresh_counterpart, receiver, "payment_intent.succeeded")
     receiver.answers = [500, 404, 302]

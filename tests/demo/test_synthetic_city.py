@@ -75,6 +75,7 @@ async def publish_city(
     return float(row.row_count / row.key_count)
 
 
+@pytest.mark.long
 async def test_a_quarter_of_the_citys_cells_survive(tmp_path: Path) -> None:
     start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
     city = synthetic_city.generate_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 from stripe import WebhookSignature
 
 from marketplace.core import clock
@@ -282,6 +283,7 @@ def fault_of(case: Case, answer: httpx.Response) -> str:
     return ""
 
 
+@pytest.mark.long
 async def test_bad_input_gets_a_sentence_and_changes_nothing() -> None:
     async with running() as market:
         who, own = await open_for_bad_input(market)

@@ -206,6 +206,7 @@ def breaks(text: str) -> list[str]:
     return [name for name, pattern in BREAKING.items() if re.search(pattern, text, re.IGNORECASE)]
 
 
+@pytest.mark.long
 async def test_a_migration_that_finds_its_table_in_use_gives_up_and_nobody_stays_queued(
     database_url: str, toy_history: Path
 ) -> None:
@@ -227,6 +228,7 @@ async def test_a_migration_that_finds_its_table_in_use_gives_up_and_nobody_stays
     assert await migrate(toy_history) == ["m0002_toy"]
 
 
+@pytest.mark.long
 async def test_where_a_site_and_a_migration_wait_for_each_other_the_site_goes_on(
     database_url: str, tmp_path: Path
 ) -> None:

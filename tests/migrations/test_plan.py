@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
+import pytest
 
 from marketplace.commands import migrate
 from migrations import plan
@@ -19,8 +20,6 @@ from tests.support.histories import history_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from marketplace.core.postgres import EmbeddedPostgres
 
@@ -70,6 +69,7 @@ def test_a_text_is_split_into_statements() -> None:
     ]
 
 
+@pytest.mark.long
 def test_the_command_lists_what_waits_and_waits_for_nobody(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,6 +82,7 @@ async def findings_of(*offences: str) -> list[list[str]]:
     return found
 
 
+@pytest.mark.long
 async def test_every_invariant_fires_on_its_offence() -> None:
     assert set(OFFENCES) == set(INVARIANTS), "an invariant without its offence proves nothing"
     await sales.write_shop()

@@ -55,6 +55,7 @@ def test_a_pair_of_zones_is_the_same_figure_of_a_city_and_of_a_country() -> None
     assert sheet().perfect("centre>hill", "") == ZONES["centre"].weight * ZONES["hill"].weight
 
 
+@pytest.mark.long
 @given(st.data())
 def test_points_never_rise_with_less_consent_more_noise_or_fewer_figures(data: st.DataObject) -> None:
     steps, consenting, noise = (

@@ -152,6 +152,7 @@ def test_the_search_convicts_a_broken_rule(broken: Broken) -> None:
     pytest.fail(f"{convicted} menus are undercut by {broken}")
 
 
+@pytest.mark.long
 def test_points_rounded_down_would_be_undercut_by_several_poorer_figures() -> None:
     up, down = (
         sum(bool(cheaper(menu_of_one_figure(seed, rounded))[0]) for seed in range(100)) for rounded in (ceil, floor)

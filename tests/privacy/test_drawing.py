@@ -45,6 +45,7 @@ def test_drawing_only_what_passes_is_drawing_everything_and_looking_at_what_pass
             assert binomial * masses == long_way * math.comb(m, k) * (one - below) ** k
 
 
+@pytest.mark.long
 def test_the_code_draws_that_distribution() -> None:
     """Both ways, a thousand releases each: how many cells are published, where, and how high."""
     s = specification(20, hours=24)
@@ -171,6 +172,7 @@ def test_thin_cells_add_up_two_or_more_at_a_time_and_nothing_is_counted_twice() 
     )
 
 
+@pytest.mark.long
 def test_an_empty_city_rolls_nothing_up() -> None:
     """Sums over many empty cells stay below their own threshold: the promise of false cells holds for them too."""
     s = specification(343, hours=24, parent_resolution=5)
@@ -279,6 +281,7 @@ def test_coverage_and_the_r_indicator_are_the_registrys_with_noise() -> None:
     assert finishing.r_indicator_micro(np.zeros(4, np.int64), np.zeros(4, np.int64), 1.0) is None
 
 
+@pytest.mark.long
 def test_a_years_loss_is_composed_and_never_less_than_the_truth() -> None:
     """Against the privacy loss distribution, which is near exact: the concentrated composition is above, not far."""
     from dp_accounting.pld import privacy_loss_distribution as pld  # noqa: PLC0415
@@ -317,6 +320,7 @@ def test_epsilon_and_rho_are_each_others_inverse_rounded_safely(epsilon: int, ex
     assert budget.epsilon_micro(rho, exponent) <= epsilon < budget.epsilon_micro(rho + 1, exponent)
 
 
+@pytest.mark.long
 def test_the_noise_of_a_release_is_its_law_through_the_whole_draw() -> None:
     """Planted crowds far above the threshold: what is published less what was counted follows the law."""
     for s in (specification(25, hours=240, bands=7), gaussian(25, hours=240, bands=7)):

@@ -72,6 +72,7 @@ def python(code: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.long
 def test_production_imports_nothing_of_the_demo() -> None:
     python(
         "import sys, marketplace.site.app, marketplace.site.jobs.scheduler, marketplace.site.serving.server\n"

@@ -54,6 +54,7 @@ def model(words: Words) -> set[tuple[int, int, float]]:
     return intervals | {(who, began, float("inf")) for who, began in since.items()}
 
 
+@pytest.mark.long
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from((0, 3, 6)), st.booleans()), max_size=14))
 async def test_intervals_equal_the_model(words: Words) -> None:

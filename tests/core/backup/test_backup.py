@@ -69,6 +69,7 @@ async def restored(place: str, key: Path) -> Manifest:
     return manifest
 
 
+@pytest.mark.long
 async def test_a_backup_is_whole_and_only_its_key_opens_it(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     await sales.write_shop()
     objects = await put_objects()
@@ -111,6 +112,7 @@ async def test_a_backup_is_whole_and_only_its_key_opens_it(postgres: EmbeddedPos
         assert missing_keys(again) == ["PARTAGE_IDENTITY_KEYS demo"]
 
 
+@pytest.mark.long
 async def test_what_a_superuser_made_for_the_server_hinders_no_restore(
     postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ async def test_what_a_superuser_made_for_the_server_hinders_no_restore(
             assert await broken() == []
 
 
+@pytest.mark.long
 async def test_a_backup_that_lacks_a_row_or_a_function_is_not_proven(tmp_path: Path) -> None:
     await sales.write_shop()
     with (tmp_path / "dump").open("w+b") as dumped:
@@ -143,6 +146,7 @@ async def test_a_backup_that_lacks_a_row_or_a_function_is_not_proven(tmp_path: P
             await prove(dumped, whole)
 
 
+@pytest.mark.long
 async def test_a_backup_that_another_operator_signed_is_refused(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Age says nothing of who wrote a file: anyone who has the public key could have us restore a world of theirs."""
     place, _ = await back_up(str(tmp_path), [new_key(tmp_path / "key")])
@@ -162,6 +166,7 @@ async def test_without_a_public_key_nothing_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "backups").exists()
 
 
+@pytest.mark.long
 async def test_jobs_delete_old_backups_only_once_a_new_one_is_made(tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
@@ -245,6 +250,7 @@ async def hear_from_stripe() -> None:
         await job()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(2, 8))])
 async def test_after_a_restore_no_cent_is_lost_or_doubled(
     stripe: Any, postgres: EmbeddedPostgres, tmp_path: Path, seed: int

@@ -202,6 +202,7 @@ def rehearse(place: str, key: Path) -> list[str]:
     return ["restore", "--rehearse", place, "--identity", str(key)]
 
 
+@pytest.mark.long
 async def test_a_rehearsal_restores_all_and_leaves_nothing(tmp_path: Path) -> None:
     await sales.write_shop()
     objects = await put_objects()

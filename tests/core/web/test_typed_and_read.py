@@ -17,6 +17,7 @@ EMAIL = "claire@atelier.example"
 REFUSALS = {"Refusal", "Invalid", "NotAllowed", "NotFound", "Conflict", "Expired", "Unavailable", "WrongSecret"}
 
 
+@pytest.mark.long
 def test_neither_templates_nor_sentences_are_made_of_what_came_in() -> None:
     """Templates are files of ours; a refusal's sentence is written in the code, and what it names is filled in after."""
     for path in product_files():

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from marketplace.privacy.specification import Specification
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(engines.cases, st.sampled_from(ASKED))
 def test_each_engine_equals_plain_python(case: Case, asked: tuple[str, dict[str, Any]]) -> None:
@@ -105,6 +106,7 @@ def _flaw(who: int, found: Aggregate, left: Aggregate) -> str | None:
     return None
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(engines.cases, st.sampled_from(PEOPLE), st.sampled_from(ASKED))
 def test_one_person_changes_no_more_than_the_bound(case: Case, who: int, asked: tuple[str, dict[str, Any]]) -> None:
@@ -173,6 +175,7 @@ def test_a_day_reaches_beyond_the_cells_that_are_counted_on_it() -> None:
     assert promised("flows", HOUR_US, 1).sensitivities("people") == (3, 3)
 
 
+@pytest.mark.long
 def test_the_sensitivity_test_convicts_planted_faults(tmp_path: Path) -> None:
     text = reference_sql.AGGREGATE.read_text(encoding="utf-8")
     answers = [functools.partial(answer, engine="duckdb")]

@@ -106,6 +106,7 @@ def stories(draw: st.DrawFn) -> tuple[Case, str, dict[str, Any]]:
     return draw(cases_of_window(window)), counted[0], question_of_days(window, counted)
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(stories())
 def test_each_engine_counts_local_days_as_plain_python_does(story: tuple[Case, str, dict[str, Any]]) -> None:
@@ -140,6 +141,7 @@ def test_engines_agree_on_heavy_lines(window: Window) -> None:
         compare(crowded_case(window, seed), counted[0], question_of_days(window, counted) | {"max_cells": 1 + 3 * seed})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("window", "some"), [(QUIET, COUNTED[::5]), (KOLKATA, COUNTED)], ids=["Europe/Paris", "Asia/Kolkata"]
 )

@@ -88,6 +88,7 @@ def test_a_row_of_either_that_no_dataset_can_count_is_named(odd: dict[str, str],
             read_subscribers(s, tmp_path, path, are_checked=are_checked)
 
 
+@pytest.mark.long
 def test_long_reading_writes_nothing_among_a_commands_answers(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", LONG_READING, tmp_path], capture_output=True, check=True)
     assert done.stdout == b""

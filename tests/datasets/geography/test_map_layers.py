@@ -60,6 +60,7 @@ async def upload_layer(browser: Browser, file: bytes | None, **fields: str) -> h
     return await browser.client.post(LAYERS, data=data, files={"file": ("layer.geojson", file)} if file else None)
 
 
+@pytest.mark.long
 async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe: Any) -> None:
     del stripe
     release = await open_shop()

@@ -122,6 +122,7 @@ async def test_nobody_to_sell_is_a_refused_release_whose_budget_stays_spent(tmp_
     assert await actions.build("lyon", **files, **PERIOD) == release
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lavish_year")
 async def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(tmp_path: Path) -> None:
     """One person alone in a zone, hour after hour, would show; so would their earlier events after a return.

@@ -78,6 +78,7 @@ async def refuse_build(events: Path | str, subscribers: Path | str, sentence: st
     assert not [path for path in settings().state.rglob("*") if path.is_file()]
 
 
+@pytest.mark.long
 async def test_bad_csv_is_named_by_file_and_row(tmp_path: Path) -> None:
     """Each by the check that a build begins with; some by the whole build, which spends nothing then."""
     await declare()
@@ -133,6 +134,7 @@ async def test_a_few_kilobytes_that_say_gigabytes_are_refused(tmp_path: Path) ->
     )
 
 
+@pytest.mark.long
 async def test_bad_parquet_is_named_by_file_and_row(tmp_path: Path) -> None:
     await declare()
     people = tmp_path / "people.csv"

@@ -68,6 +68,7 @@ async def test_a_stay_of_a_july_night_is_sold_under_its_local_date(tmp_path: Pat
         await actions.build("lyon", period_from=JULY[0] + dt.timedelta(hours=2), period_to=JULY[1])
 
 
+@pytest.mark.long
 async def test_the_first_of_january_is_charged_to_the_year_it_begins(tmp_path: Path) -> None:
     """At 23:00 UTC of 31 December a Parisian's new year has begun."""
     await declare(time_zone=PARIS, unit="day", grain="day")

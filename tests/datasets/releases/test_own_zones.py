@@ -291,6 +291,7 @@ async def count_communes(folder: Path, people: int = 400) -> uuid.UUID:
     return await actions.build("lyon", **PERIOD)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lavish_year")
 async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path: Path) -> None:
     release = await count_communes(tmp_path)

@@ -94,6 +94,7 @@ async def test_products_that_make_no_sense_are_refused() -> None:
             await declare(**other)
 
 
+@pytest.mark.long
 async def test_a_build_without_files_reads_what_was_ingested(tmp_path: Path) -> None:
     await declare()
     await make_subscribers(range(1, 301))
@@ -135,6 +136,7 @@ async def test_sites_lie_where_the_operators_table_says(tmp_path: Path) -> None:
     assert {cell["zone"] for cell in cells if cell["people"] > 100} == {ZONES[2]}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_room")
 async def test_after_a_withdrawal_a_build_from_the_store_holds_nothing_of_them(tmp_path: Path) -> None:
     """One person alone in a zone, hour after hour, would show: the store still has their events, no build reads them."""

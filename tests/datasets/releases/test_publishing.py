@@ -76,6 +76,7 @@ async def test_what_passed_waits_for_a_person_where_it_should(tmp_path: Path) ->
             await as_owner(f"UPDATE {table} SET release = release")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lavish_year")
 async def test_a_blocked_release_is_never_published_and_says_why(tmp_path: Path) -> None:
     files = await prepare_release(tmp_path, max_cells=48, epsilon_micro=2_000_000_000, budget_micro=8_000_000_000)
@@ -245,6 +246,7 @@ async def test_a_clock_set_to_earlier_builds_nothing_and_spends_nothing(tmp_path
     assert 7 not in (await queries.manifest(release)).references.tolist()
 
 
+@pytest.mark.long
 async def test_gaussian_days_are_built_and_charged_day_by_day(tmp_path: Path) -> None:
     files = await prepare_release(tmp_path, mechanism="gaussian", delta_exponent=6, unit="day", epsilon_micro=1_000_000)
     release = await actions.build("lyon", **files, **PERIOD)

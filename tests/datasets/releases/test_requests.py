@@ -151,6 +151,7 @@ async def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_h
         assert await fetch_value("SELECT count(*) FROM build_request") == before + 2
 
 
+@pytest.mark.long
 async def test_a_steward_goes_from_definition_to_revocation(tmp_path: Path) -> None:
     await declare()
     await ingest_crowd(tmp_path)

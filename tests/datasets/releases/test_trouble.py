@@ -72,6 +72,7 @@ async def ends_well(files: dict[str, str]) -> None:
     assert await fetch_value("SELECT count(*) FROM release") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("largest", [1_000, *(pytest.param(n, marks=pytest.mark.deep) for n in (100, 4_000))])
 async def test_a_full_disk_is_said_and_the_next_build_ends_the_same_way(tmp_path: Path, largest: int) -> None:
     files = await prepare_crowd(tmp_path)

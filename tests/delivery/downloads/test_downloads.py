@@ -81,6 +81,7 @@ async def test_the_csv_holds_the_same_rows_and_is_always_the_same_bytes(stripe: 
     assert stripe
 
 
+@pytest.mark.long
 async def test_parts_make_the_whole_and_count_once(stripe: Any) -> None:
     async for customer in customers(400_000):
         whole = await object_store.get(object_store.cells_key(customer.bought["release"]))

@@ -55,6 +55,7 @@ def s3(database_url: str) -> Iterator[S3Server]:
         object_store.open_at.cache_clear()
 
 
+@pytest.mark.long
 async def test_what_is_sold_is_downloaded_from_the_bucket(stripe: Any, s3: S3Server) -> None:
     release = await open_shop()
     partner = await make_buyer()
@@ -82,6 +83,7 @@ async def test_what_is_sold_is_downloaded_from_the_bucket(stripe: Any, s3: S3Ser
     assert stripe
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [*FAULTS, "endpoint"])
 async def test_a_wrong_setting_is_one_sentence_of_every_verb(s3: S3Server, tmp_path: Path, fault: str) -> None:
     await object_store.put("releases/a", b"cells")
@@ -121,6 +123,7 @@ async def test_a_bucket_that_is_not_there_is_no_absent_object(s3: S3Server) -> N
             assert "there is no such bucket" in refused.value.cause
 
 
+@pytest.mark.long
 async def test_a_backup_is_written_to_the_bucket_and_restored_from_it(
     s3: S3Server, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ async def restore_into(postgres: EmbeddedPostgres, folder: Path, place: str, key
             settings.cache_clear()
 
 
+@pytest.mark.long
 def test_a_command_ends_with_the_sentence(s3: S3Server) -> None:
     s3.choose(AWS_ACCESS_KEY_ID="AKIAANOTHER")
     ended = subprocess.run(

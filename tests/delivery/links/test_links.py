@@ -66,6 +66,7 @@ def _path(address: str) -> str:
     return "/" + address.split("/", 3)[3]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("store")
 async def test_a_link_opens_its_files_without_a_key_until_it_is_revoked(stripe: Any, capsys: Any) -> None:
     async for customer in customers():

@@ -49,6 +49,7 @@ def own_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
 
 
+@pytest.mark.long
 async def test_each_purchase_is_put_there_once_and_never_after_its_licence(
     s3_server: S3Server, stripe: Any, own_machine: None
 ) -> None:

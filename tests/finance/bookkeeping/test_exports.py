@@ -128,6 +128,7 @@ def a_cent_more(text: str, amount: str, *, both: bool) -> str:
     return re.sub(rf"-{re.escape(amount)} EUR", f"-{higher} EUR", text, count=1) if both else text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("file_format", "program"), PROGRAMS)
 async def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
     tmp_path: Path, file_format: str, program: list[str]

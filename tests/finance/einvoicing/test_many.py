@@ -11,6 +11,7 @@ from tests.finance.builders.travelling import exchange_all, number_of, platform_
 pytestmark = pytest.mark.usefixtures("database_url")
 
 
+@pytest.mark.long
 async def test_documents_are_listed_alike_by_looking_up_and_by_walking() -> None:
     await write_french_shop()
     async with platform_running() as platform:

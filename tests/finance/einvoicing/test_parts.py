@@ -63,6 +63,7 @@ async def match_order(order: uuid.UUID, clerk: Actor, amount: int) -> int:
     return line
 
 
+@pytest.mark.long
 async def test_each_payment_is_reported_once_and_below_zero_where_it_is_returned() -> None:
     ada, _ = await two_clerks()
     async with platform_running() as platform:
@@ -163,6 +164,7 @@ async def rejected_while(number: str, saying: Callable[[], Awaitable[int]]) -> N
     await asyncio.gather(rejecting, writing)
 
 
+@pytest.mark.long
 async def test_what_is_listed_just_before_its_invoice_is_rejected_is_not_said() -> None:
     ada, _ = await two_clerks()
     async with platform_running() as platform:
@@ -216,6 +218,7 @@ async def test_what_waits_to_leave_waits_on_where_its_invoice_is_rejected_meanwh
         assert await amounts_reported(platform) == before
 
 
+@pytest.mark.long
 async def test_a_payment_that_nothing_says_is_named_until_it_is_said() -> None:
     """Plant three: a French company's, what a cancelled invoice's parts were, and one of another country's month."""
     ada, _ = await two_clerks()
@@ -255,6 +258,7 @@ async def test_a_payment_that_nothing_says_is_named_until_it_is_said() -> None:
             assert await exceptions_on_the_way() == {}
 
 
+@pytest.mark.long
 async def test_payments_of_others_are_reported_in_the_month_of_each() -> None:
     ada, _ = await two_clerks()
     start = dt.datetime(2026, 11, 3, 9, tzinfo=dt.UTC)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("database_url")
 
 
+@pytest.mark.long
 async def test_an_invoice_travels_is_approved_and_its_money_is_reported() -> None:
     await write_french_shop()
     assert await exchange_einvoices() == 0, "without a platform nothing travels"
@@ -88,6 +89,7 @@ def platform_xml(platform: Platform) -> bytes:
     return bytes(xml)
 
 
+@pytest.mark.long
 async def test_a_rejected_invoice_names_its_rule_and_is_issued_anew() -> None:
     await write_french_shop()
     ada = await make_staff("Ada")
@@ -136,6 +138,7 @@ async def test_a_rejected_invoice_names_its_rule_and_is_issued_anew() -> None:
             await mend(uuid.uuid4(), ada, reason="Again", form_id=uuid.uuid4())
 
 
+@pytest.mark.long
 async def test_a_refused_invoice_was_had_so_its_credit_note_travels_and_its_money_is_said_below_zero() -> None:
     await write_french_shop()
     ada = await make_staff("Ada")

@@ -8,6 +8,8 @@ import re
 import uuid
 from typing import Any
 
+import pytest
+
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.web.i18n import language
@@ -31,6 +33,7 @@ async def test_only_finance_and_auditors_read() -> None:
             assert {(await visitor.get(f"/en/finance{path}")).status_code for path in paths} == {status}, role
 
 
+@pytest.mark.long
 async def test_every_link_leads_somewhere_in_both_languages() -> None:
     await sales.write_shop()
     for _ in range(2):

@@ -6,6 +6,8 @@ import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.finance.reconciliation.actions import reconcile
@@ -53,6 +55,7 @@ async def a_defaulter(stripe: Any) -> uuid.UUID:
     return crook
 
 
+@pytest.mark.long
 async def test_a_penalty_has_its_own_entry_and_is_returned_as_it_came(stripe: Any) -> None:
     crook = await a_defaulter(stripe)
     assert await unmatched_after_jobs() == []

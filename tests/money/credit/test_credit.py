@@ -48,6 +48,7 @@ async def books() -> tuple[int, ...]:
     return await balance(ON_CREDIT), await balance(chart.PARTNERS), await balance(LOST), -await balance(PROVIDED)
 
 
+@pytest.mark.long
 async def test_a_limit_of_two_people_opens_the_data_at_once_and_the_bank_line_pays_it(stripe: Any) -> None:
     release, partner = await open_shop(), await make_buyer()
     await have_everything_cost(600_000)

@@ -176,6 +176,7 @@ async def check_the_end() -> None:
 
 
 # ------------------------------------------------------------------ the network
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [
@@ -199,6 +200,7 @@ async def test_every_call_fails_once_and_the_money_is_right(stripe: Any, fault: 
     await check_the_end()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["drop_after", pytest.param("drop_before", marks=pytest.mark.deep)])
 async def test_keys_forgotten_with_an_answer_or_a_request_lost(stripe: Any, kind: str) -> None:
     del stripe
@@ -220,6 +222,7 @@ async def test_keys_forgotten_with_an_answer_or_a_request_lost(stripe: Any, kind
         await check_the_end()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("weather", "came_by"),
     [({"duplicate": True, "shuffle": True}, "webhook"), ({"lose": True}, "sweep")],
@@ -251,6 +254,7 @@ async def test_webhooks_shuffled_doubled_or_lost(
         await check_the_end()
 
 
+@pytest.mark.long
 async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe: Any) -> None:
     """Between hearing of a lost dispute and writing it down, the hold ends: the shares wait all the same."""
     del stripe

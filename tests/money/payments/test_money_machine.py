@@ -309,6 +309,7 @@ def play_lives(postgres: Any, stripe: Any, *, steps: int, a_life: int) -> int:
     raise AssertionError
 
 
+@pytest.mark.long
 def test_money_stays_right_for_some_steps(postgres: Any, stripe: Any) -> None:
     assert play_lives(postgres, stripe, steps=12, a_life=12) >= 12
 

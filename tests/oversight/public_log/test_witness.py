@@ -171,6 +171,7 @@ async def test_a_witness_that_lies_or_is_gone_stops_nothing(tmp_path: Path) -> N
             list(rules.read_witnesses(wrong))
 
 
+@pytest.mark.long
 async def test_the_command_looks_at_a_log_over_http(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = uvicorn.Server(uvicorn.Config(the_site(), port=0, log_level="critical", lifespan="off", ws="none"))
     running = asyncio.create_task(server.serve())

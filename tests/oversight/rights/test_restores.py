@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from marketplace.core.postgres import EmbeddedPostgres
 
 
+@pytest.mark.long
 async def test_a_restore_erases_again(
     postgres: EmbeddedPostgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

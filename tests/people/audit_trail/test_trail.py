@@ -340,6 +340,7 @@ WRITING = [
 ]
 
 
+@pytest.mark.long
 async def test_every_staff_route_that_writes_leaves_a_line() -> None:
     visitors = await sign_in_everyone()
     assert len(WRITING) > 60
@@ -393,6 +394,7 @@ async def _too_long(order_id: FromPath[uuid.UUID]) -> None:
     await asyncio.Event().wait()
 
 
+@pytest.mark.long
 async def test_what_staff_asked_is_noted_where_the_deadline_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARTAGE_REQUEST_SECONDS", "1")
     settings.cache_clear()

@@ -70,6 +70,7 @@ async def test_an_invitation_is_ended_too_and_only_staff_are() -> None:
         await staff.end_staff("claire@atelier.example")
 
 
+@pytest.mark.long
 def test_the_command_prints_a_link_lists_and_ends(database_url: str) -> None:
     def command(*words: str) -> str:
         ended = subprocess.run(

@@ -126,6 +126,7 @@ async def test_a_refused_proposal_may_be_made_again_and_a_decided_one_never_chan
         await execute("DELETE FROM proposal")
 
 
+@pytest.mark.long
 def test_every_kind_that_the_source_defines_is_listed() -> None:
     defined = Counter(
         word.value.value

@@ -136,6 +136,7 @@ async def test_a_wrong_token_is_refused_with_one_sentence(
             assert not elsewhere.session()
 
 
+@pytest.mark.long
 async def test_a_wrong_signature_issuer_or_answer_is_refused_and_a_new_key_is_found(
     staff_provider: IdentityProvider,
 ) -> None:

@@ -75,6 +75,7 @@ def failed(one: gate.Candidate, others: list[gate.PriorRelease], year: int = YEA
     return [finding.test for finding in found if not finding.passed]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "s",
     [

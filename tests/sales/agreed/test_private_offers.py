@@ -30,6 +30,7 @@ from tests.support.reads import fetch, fetch_value
 DAY = dt.timedelta(days=1)
 
 
+@pytest.mark.long
 async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
     del stripe
     release = await open_shop()

@@ -37,6 +37,7 @@ def real_auctions() -> dict[str, list[dict[str, str]]]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [48, pytest.param(5, marks=pytest.mark.deep)])
 async def test_real_bids_over_http_give_the_pure_engines_result(share: int) -> None:
     """A web process of its own, real HTTP, each auction's bids in their order; several auctions at once."""

@@ -80,6 +80,7 @@ class Watcher(asyncio.Protocol):
                 self.beside.append((content["price_minor"], content["log"][-1]["price_minor"]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("count", "bids", "processes"), [(20, 12, 2), pytest.param(500, 60, 3, marks=[pytest.mark.deep, pytest.mark.alone])]
 )
@@ -131,6 +132,7 @@ async def test_every_watcher_sees_every_price_and_leaves_nothing_behind(count: i
         await story(webs)
 
 
+@pytest.mark.long
 async def test_the_page_follows_the_clock_and_the_award() -> None:
     async def story(webs: list[Web]) -> None:
         seconds, watcher = 0.7, Watcher()
@@ -155,6 +157,7 @@ async def test_the_page_follows_the_clock_and_the_award() -> None:
         await story(webs)
 
 
+@pytest.mark.long
 async def test_a_browser_that_returns_misses_nothing_even_from_another_process() -> None:
     async def story(webs: list[Web]) -> None:
         auction, ann, bob = await open_auction(), await make_bidder(), await make_bidder()

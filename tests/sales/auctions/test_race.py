@@ -122,6 +122,7 @@ async def race(
     return auction, [one for answers in everyone for one in answers]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bidders", "bids", "seconds"),
     [(16, 15, 1.0), pytest.param(64, 80, 20.0, marks=[pytest.mark.deep, pytest.mark.alone])],

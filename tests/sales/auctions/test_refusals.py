@@ -23,6 +23,7 @@ def bid_body(maximum_minor: object = 5_000, currency: str = "EUR") -> dict[str, 
     return {"currency": currency, "maximum_minor": maximum_minor}
 
 
+@pytest.mark.long
 async def test_each_refusal_is_one_clear_sentence() -> None:
     async def story(url: str) -> None:
         ann, bob, new = await make_bidder(), await make_bidder(), await make_bidder(vetted=False)

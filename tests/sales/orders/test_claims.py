@@ -35,6 +35,7 @@ async def file(browser: Browser, order: uuid.UUID, claim: uuid.UUID) -> None:
     assert answer.status_code == 303, page_text(answer)
 
 
+@pytest.mark.long
 async def test_two_people_decide_and_shares_wait_until_they_did(stripe: Any) -> None:
     del stripe
     release = await open_shop()

@@ -11,6 +11,7 @@ from typing import Any
 
 import html5lib
 import httpx
+import pytest
 from msgspec.structs import replace
 from pypdf import PdfReader
 
@@ -35,6 +36,7 @@ SHOWN = [1, 3, 6, 12, 36, 60]
 """Months whose prices the page shows."""
 
 
+@pytest.mark.long
 async def test_a_licence_is_bought_for_any_length(stripe: Any) -> None:
     del stripe
     release, buyer = await open_shop(), await make_buyer()

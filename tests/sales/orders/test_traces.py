@@ -82,6 +82,7 @@ async def test_a_failure_is_traced_by_its_class_alone(database_url: str) -> None
     assert b"claire" not in b"".join(collector.bodies)
 
 
+@pytest.mark.long
 def test_without_a_collector_nothing_is_imported() -> None:
     story = (
         "import sys, marketplace.site.app; from marketplace.core import tracing\n"

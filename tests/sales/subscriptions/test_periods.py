@@ -148,6 +148,7 @@ async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_
     way.over()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.deep) for seed in (1, 2))])
 async def test_each_period_pays_the_people_of_its_release_and_no_others(stripe: Any, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 (the same people each time)

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from marketplace.site.docs import manual
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,6 +109,7 @@ def test_every_requirement_of_the_level_has_its_row_once() -> None:
     assert sorted(listed) == sorted(f"{section}.{last}" for section, ends in REQUIREMENTS.items() for last in ends)
 
 
+@pytest.mark.long
 def test_what_is_met_names_a_test_that_there_is_and_what_is_not_says_why() -> None:
     wrong = []
     for number, _, state, shown in requirements():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import html5lib
+import pytest
 
 from marketplace.catalogue.offers.actions import withdraw_offer
 from marketplace.consent.purposes import actions as consent
@@ -23,6 +24,7 @@ async def land(browser: Browser, language: str = "en", *, at: str = "start") -> 
     return page_text(page)
 
 
+@pytest.mark.long
 async def test_a_steward_is_led_from_an_empty_database_to_the_first_sale() -> None:
     await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as sam:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
+import pytest
 
 from marketplace.core import clock, paging
 from marketplace.sales.auctions import queries as auctions
@@ -17,10 +18,8 @@ from tests.api_client import read_document
 from tests.sales.builders.auctions import make_bidder, open_auction
 from tests.support.reads import fetch_value
 
-if TYPE_CHECKING:
-    import pytest
 
-
+@pytest.mark.long
 async def test_lists_go_on_after_a_row_of_ones_own_and_after_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (paging, auctions, subscriptions):
         monkeypatch.setattr(module, "PAGE_SIZE", 1)

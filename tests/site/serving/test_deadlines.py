@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 from litestar import get
 from litestar.response import Stream
 
@@ -18,8 +19,6 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import pytest
 
 
 @get("/api/slow")
@@ -47,6 +46,7 @@ async def slow_file() -> Stream:
     return Stream(pieces())
 
 
+@pytest.mark.long
 async def test_a_request_that_takes_too_long_is_given_up(pool: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 (a database)
     monkeypatch.setenv("PARTAGE_REQUEST_SECONDS", "1")
     settings.cache_clear()

@@ -13,6 +13,7 @@ from marketplace.core.settings import settings
 from marketplace.site.app import create_app
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("database_url")
 def test_the_pool_is_open_while_the_site_is_served_and_no_sandbox_begins_on_a_database_of_something_else(
     monkeypatch: pytest.MonkeyPatch,

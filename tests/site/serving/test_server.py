@@ -163,6 +163,7 @@ async def test_an_address_has_so_many_connections() -> None:
         assert (await exchange(port, ONE + b"content-length: 0\r\nconnection: close\r\n\r\n")).endswith(b"0")
 
 
+@pytest.mark.long
 def test_what_is_loaded_lasts_and_waste_does_not() -> None:
     class Loaded:
         itself: Loaded

@@ -132,6 +132,7 @@ async def test_the_badge_is_gone_when_the_file_breaks_a_promise() -> None:
         assert [("broken" in one, "threshold" in one) for one in sentences].count((True, True)) == 1
 
 
+@pytest.mark.long
 async def test_before_it_is_bought_everyone_sees_the_same_simulated_map_and_no_figure_of_a_release() -> None:
     await open_catalogue(grain="hour")
     await seal_week(rows=hourly(), key_count=len(ZONES) * 168 * len(BANDS))

@@ -135,6 +135,7 @@ async def twice(sold: list[AnySale], chance: random.Random) -> None:
 CHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.long
 @settings(max_examples=3, deadline=None, suppress_health_check=CHECKED)
 @given(some.lists(any_sale(), min_size=2, max_size=3), some.integers(0, 2**32))
 async def test_any_order_of_sales_refunds_closes_and_crashes_gives_the_same_cents(

@@ -43,6 +43,7 @@ async def sell_drawn(seed: int) -> tuple[uuid.UUID, dict[int, int]]:
     return release, manifest
 
 
+@pytest.mark.long
 async def test_everybodys_contributions_are_found_as_releases_are_sold() -> None:
     await sales.write_lines(range(1, 42))
     sold = {}
@@ -96,6 +97,7 @@ async def test_a_segment_whose_objects_are_gone_is_made_again() -> None:
     await check_index(sold)
 
 
+@pytest.mark.long
 async def test_somebody_is_found_in_three_reads_of_s3_at_most() -> None:
     await sales.write_lines(range(1, 42))
     with bucket() as s3:

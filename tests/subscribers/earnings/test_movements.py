@@ -40,6 +40,7 @@ DAY = dt.timedelta(days=1)
 OLD_YEAR, NEW_YEAR = dt.datetime(2025, 12, 20, 12, tzinfo=PARIS), dt.datetime(2026, 1, 5, 12, tzinfo=PARIS)
 
 
+@pytest.mark.long
 async def test_a_page_reads_three_objects_at_most() -> None:
     with bucket() as s3:
         os.environ |= s3.environment

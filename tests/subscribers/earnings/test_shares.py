@@ -158,6 +158,7 @@ def any_sales(draw: some.DrawFn) -> tuple[list[dict[int, int]], list[tuple[int, 
     return manifests, draw(some.lists(sale, min_size=1, max_size=6))
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_sales())
 async def test_any_sales_add_up_and_are_refunded(

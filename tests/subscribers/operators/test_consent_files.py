@@ -101,6 +101,7 @@ WRONG = {
 }
 
 
+@pytest.mark.long
 async def test_a_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path) -> None:
     await explain_purpose(T0, lines=range(10))
     for row, sentence in WRONG.items():

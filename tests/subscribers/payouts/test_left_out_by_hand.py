@@ -7,6 +7,8 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from marketplace.core import clock
 from marketplace.demo.bank import Bank
 from marketplace.finance.bank.payout_lines import match_payouts
@@ -68,6 +70,7 @@ async def paid_to(line: int) -> list[str]:
     return found
 
 
+@pytest.mark.long
 async def test_a_payee_left_out_after_the_file_was_sent_and_one_that_is_rejected_are_paid_once() -> None:
     async with paying_four(), visiting(role="finance") as nora, visiting(role="finance") as paul:
         await payees.write_bank_details(1, 2, 3)

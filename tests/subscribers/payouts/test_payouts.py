@@ -45,6 +45,7 @@ async def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_o
         assert await balance(SUBSCRIBERS_PAYABLE) == -(10_000 - 6628)
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     weights=some.lists(some.integers(1, 1000), min_size=1, max_size=40),
