@@ -35,7 +35,7 @@ async def buy_by_clicks(partner: Guest, *, declined_first: bool) -> None:
     is_again = bool(await again.count())
     if is_again:
         await again.click()
-    await partner.press("Buy")
+    await partner.press("Ask for a quote")
     await partner.read("Check it yourself")
     address = {"Street and number": "1 rue Longue", "City": "Lyon"}
     await partner.press("Order and pay", **{"Why you need it": "Another shop"} if is_again else address)
@@ -92,7 +92,7 @@ async def joins_as_a_partner(newcomer: Guest, steward: Guest) -> None:
     await steward.press("Vet this company")
     await steward.read("Vetted")
     await newcomer.go(f"/datasets/{DATASET}")
-    await newcomer.page.get_by_role("button", name="Buy").wait_for()
+    await newcomer.page.get_by_role("button", name="Ask for a quote").wait_for()
     await newcomer.go("/company")
     await newcomer.press("Invite", again_by_address=False, Name="Karim", Email="karim@people.example")
     invitation = await newcomer.page.locator("code.secret").inner_text()

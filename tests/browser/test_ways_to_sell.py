@@ -65,7 +65,7 @@ async def buys_for_longer(partner: Guest) -> None:
     """Buy a licence of three years, at its own price."""
     await partner.page.goto(f"{partner.base}/en/datasets/lyon-nights")
     await partner.page.get_by_label("Length of the licence, in months").fill("36")
-    await partner.press("Buy")
+    await partner.press("Ask for a quote")
     await pays(partner)
     await partner.read("36 months")
     await partner.look()
@@ -177,7 +177,7 @@ async def buys_on_invoice(finance: Guest, other: Guest, partner: Guest) -> None:
     await other.go("/finance/decisions")
     await other.press("Approve")
     await partner.page.goto(f"{partner.base}/en/datasets/lyon-districts-day")
-    await partner.press("Buy")
+    await partner.press("Ask for a quote")
     await partner.press("Place the order", How_you_pay="invoice")
     await partner.read("Download as CSV")
     await partner.go("/to-pay")
@@ -349,7 +349,7 @@ async def test_an_invoice_that_was_paid_is_credited_and_the_money_transferred_ba
         partner, finance, other = await visit.guest(), await visit.guest(), await visit.guest()
         await grants_a_limit(finance, other)
         await finds(partner)
-        await partner.press("Buy")
+        await partner.press("Ask for a quote")
         address = {"Street and number": "1 rue Longue", "City": "Lyon"}
         await partner.press("Place the order", How_you_pay="invoice", **address)
         await partner.read("Download as CSV")

@@ -301,7 +301,7 @@ def sign_up_and_buy(machine: Installation, camille: PhoneVisitor, sam: PhoneVisi
     camille.go("/billing")
     camille.press("Save", street="12 rue des Capucins", postcode="69001", city="Lyon")
     camille.go(f"/datasets/{DATASET}")
-    camille.press("Buy")
+    camille.press("Ask for a quote")
     camille.press("Order and pay")
     when(lambda: is_at_stripe(machine, camille))
     camille.press(camille.button("Pay "), method="visa")
