@@ -212,11 +212,10 @@ class Settings:
     backup_days: int = _setting(
         "PARTAGE_BACKUP_DAYS", "30", "days until a backup of `jobs` is deleted, after a newer one", roles=(JOBS,)
     )
-    erasures: str = _setting(
-        "PARTAGE_ERASURES",
+    notes: str = _setting(
+        "PARTAGE_NOTES",
         "",
-        "folder or bucket (s3://…), apart from database and objects, that erasures are noted in; `restore` erases again who is there; `jobs` needs it; in a demo or rehearsal: a folder of the state unless set",
-        roles=(JOBS,),
+        "folder or bucket (s3://…), apart from database and objects, that consents, withdrawals and erasures are noted in before they are acknowledged; `restore` repeats them; in a demo or rehearsal: a folder of the state unless set",
         needed=True,
     )
     trail_copy: str = _setting(

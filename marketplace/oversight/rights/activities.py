@@ -52,6 +52,7 @@ ACTIVITIES: Final = (
         (
             "consent.purposes",
             "consent.switches",
+            "core.notes",
             "subscribers.my_data",
             "datasets.retractions",
             "subscribers.earnings.contribution_tables",
