@@ -76,7 +76,7 @@ def refusing(verb: Verb) -> Verb:
 class Transaction(PostgresTransaction):
     """A database transaction of one task; inside another one it is a savepoint."""
 
-    __slots__ = ("afterwards", "isolation", "readonly", "savepoint_of", "task")
+    __slots__ = ("isolation", "readonly", "savepoint_of", "task")
 
     def __init__(self, engine: Engine, *, isolation: str | None = None, readonly: bool = False) -> None:
         """Remember the task, to refuse child tasks."""
@@ -84,7 +84,6 @@ class Transaction(PostgresTransaction):
         self.isolation, self.readonly = isolation, readonly
         self.task = asyncio.current_task()
         self.savepoint_of: Any = None
-        self.afterwards: dict[Callable[[], Awaitable[object]], None] = {}
         self._parent: Transaction | None
         if self._parent is not None:
             assert self._parent.task is self.task, "a transaction must not be shared with a child task"
@@ -117,9 +116,6 @@ class Transaction(PostgresTransaction):
         finally:
             self.engine.current_transaction.reset(self.context)
             await self._release()
-        if kind is None:
-            for step in self.afterwards:
-                await step()
         return False
 
     async def _release(self) -> None:
@@ -209,13 +205,6 @@ def transaction(*, isolation: str | None = None, readonly: bool = False) -> Tran
 def is_in_transaction() -> bool:
     """Return whether this task has a transaction open, which every verb joins."""
     return DB.current_transaction.get() is not None
-
-
-def after_commit(step: Callable[[], Awaitable[object]]) -> None:
-    """Have `step` run once the outermost open transaction has committed, before its block ends; the same one once."""
-    current: Any = DB.current_transaction.get()
-    assert current is not None, "a step follows a transaction"
-    current.afterwards[step] = None
 
 
 def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncpg's verbs)

@@ -129,16 +129,16 @@ def role_problems(chosen: Settings, role: str) -> Iterator[str]:
         yield "Unset PARTAGE_LOG_KEY where the site is served: the key that signs the public log is for `jobs` alone."
     if role == JOBS and chosen.log_key == DEMO_LOG_KEY:
         yield f"Set PARTAGE_LOG_KEY for `jobs` to a key of your own: everyone can sign with the demo's. {MEND}"
-    if not chosen.rehearsal and not _is_apart(chosen):
+    if role == JOBS and not chosen.rehearsal and not _is_apart(chosen):
         yield (
-            "Set PARTAGE_NOTES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS, the same for the site and "
-            "`jobs`: without it a restore forgets withdrawals, and brings back people who erased themselves."
+            "Set PARTAGE_ERASURES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS: "
+            "without it a restore brings back people who erased themselves."
         )
 
 
 def _is_apart(chosen: Settings) -> bool:
-    """Return whether notes are stored where they are not lost, or restored, with database and objects."""
-    place = chosen.notes.removeprefix("file://").rstrip("/")
+    """Return whether the list of erasures is stored where it is not lost, or restored, with database and objects."""
+    place = chosen.erasures.removeprefix("file://").rstrip("/")
     if not place or place == chosen.objects.rstrip("/"):
         return False
     return "://" in place or not Path(place).absolute().is_relative_to(chosen.state.absolute())

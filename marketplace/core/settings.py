@@ -212,10 +212,11 @@ class Settings:
     backup_days: int = _setting(
         "PARTAGE_BACKUP_DAYS", "30", "days until a backup of `jobs` is deleted, after a newer one", roles=(JOBS,)
     )
-    notes: str = _setting(
-        "PARTAGE_NOTES",
+    erasures: str = _setting(
+        "PARTAGE_ERASURES",
         "",
-        "folder or bucket (s3://…), apart from database and objects, that consents, withdrawals and erasures are noted in before they are acknowledged; `restore` repeats them; in a demo or rehearsal: a folder of the state unless set",
+        "folder or bucket (s3://…), apart from database and objects, that erasures are noted in; `restore` erases again who is there; `jobs` needs it; in a demo or rehearsal: a folder of the state unless set",
+        roles=(JOBS,),
         needed=True,
     )
     trail_copy: str = _setting(

@@ -53,16 +53,6 @@ CREATE TABLE "hidden_fact" (
 );
 
 
--- core / notes
-
-CREATE TABLE "waiting_note" (
-    "id" BIGSERIAL PRIMARY KEY NOT NULL,
-    "kind" TEXT NOT NULL,
-    "content" JSONB NOT NULL,
-    "at" TIMESTAMPTZ NOT NULL
-);
-
-
 -- people / audit trail
 
 CREATE TABLE "staff_action" (

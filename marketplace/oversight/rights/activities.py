@@ -52,7 +52,6 @@ ACTIVITIES: Final = (
         (
             "consent.purposes",
             "consent.switches",
-            "core.notes",
             "subscribers.my_data",
             "datasets.retractions",
             "subscribers.earnings.contribution_tables",

@@ -16,10 +16,8 @@ from marketplace.core import clock
 from marketplace.core.database import transaction
 from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.locks import lock
-from marketplace.core.notes.actions import note_after_commit
 from marketplace.datasets.retractions.actions import request_erasures
 from marketplace.oversight.message_kinds import GOODBYE
-from marketplace.oversight.rights.erasure_list import note_erasures
 from marketplace.oversight.rights.queries import Me, get_me
 from marketplace.oversight.rights.tables import ErasedPerson
 from marketplace.people.identity.actions import erase_person
@@ -72,7 +70,6 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
     async with transaction():
         await lock(f"erasure {person}")
         if await ErasedPerson.exists().where(ErasedPerson.person == person):
-            note_after_commit(note_erasures)
             return
         me = await get_me(person)
         if me.role:
@@ -95,7 +92,6 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
         if me.line is not None:
             await request_erasures(me.line)
         await ErasedPerson.insert(ErasedPerson(person=person, at=clock.now(), noted_at=None))
-        note_after_commit(note_erasures)
 
 
 async def _drop_unmailed(me: Me) -> None:
