@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from marketplace.privacy.series import Break
     from pricing.order import Priced
 
-DAY_HOURS = 86_400
+DAY_HOURS = 24
 MOST_POINTS = 120
 AGES_SHOWN = (7, 30)
 REFRESH_SECONDS = "2"
