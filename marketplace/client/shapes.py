@@ -433,6 +433,7 @@ class OrderAnswer(TypedDict):
     due_at: NotRequired[str | None]
     reference: NotRequired[str]
     ordered_by: NotRequired[str]
+    approved_by: NotRequired[str]
 
 
 class OrderRequest(TypedDict):
@@ -459,6 +460,7 @@ class OwnSpendingLimit(TypedDict):
 
     order_minor: int
     month_minor: int
+    approval_minor: int | None
     left_minor: int
     datasets: list[str]
     purposes: list[str]

@@ -102,7 +102,7 @@ async def _with_pool(story: Callable[[], Awaitable[int | None]]) -> int | None:
     from migrations.pending import list_pending
 
     try:
-        await database.open_pool(settings().database_url)
+        await database.open_pool(settings().database_url, size=settings().database_connections)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Conflict(
             "The database cannot be reached: {why}. Is PostgreSQL started? Compare DATABASE_URL.",

@@ -107,7 +107,7 @@ async def _examine(*, is_embedded: bool) -> list[Check]:
         if not is_embedded:
             found += await _check_role()
         found += await _check_keys()
-        found += await _check_erasures()
+        found += await _check_notes()
         found += await _check_trail()
         return found + await _check_log()
     except (UndefinedTableError, UndefinedColumnError):
@@ -143,22 +143,20 @@ async def _check_keys() -> list[Check]:
     return [Check("keys")]
 
 
-async def _check_erasures() -> list[Check]:
-    """Read the list of erasures as a restore would, in the environment of `jobs`, which writes it."""
+async def _check_notes() -> list[Check]:
+    """Read the notes outside the database as a restore would, and name those that wait on this machine."""
     from marketplace.core.errors import Refusal
-    from marketplace.core.settings import DEMO_BID_KEY, settings
+    from marketplace.core.notes.place import list_waiting
     from marketplace.oversight.rights.erasure_list import read_erasures
     from marketplace.site.health.checks import Check
 
-    if settings().bid_key == DEMO_BID_KEY:
-        return []
     try:
         await read_erasures()
     except Refusal as refusal:
-        return [
-            Check("erasures", getattr(refusal, "cause", str(refusal)), "compare PARTAGE_ERASURES, and who may read it")
-        ]
-    return [Check("erasures")]
+        return [Check("notes", str(refusal), "compare PARTAGE_NOTES, and who may read it")]
+    if waiting := len(list_waiting()):
+        return [Check("notes", f"{waiting} wait on the disk of PARTAGE_STATE.", "marketplace jobs copies them")]
+    return [Check("notes")]
 
 
 async def _check_trail() -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,6 @@ from marketplace.commands.command import Command, instant, with_pool
 
 if TYPE_CHECKING:
     import argparse
-    import datetime as dt
 
     from marketplace.oversight.rights.erasure_list import ListedErasure
 
@@ -71,10 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rehearse(source: str, identity: Path) -> int:
     """Restore a backup, objects included, where nothing is left of it afterwards, and print how long it took."""
+    from marketplace.core.notes import place
     from marketplace.core.postgres import throwaway_server
     from marketplace.core.settings import settings
 
-    began, erasures = time.monotonic(), settings().erasures
+    began, notes = time.monotonic(), place.address()
     with throwaway_server() as server:
         state = server.folder / "state"
         state.mkdir(mode=0o700)
@@ -82,7 +83,7 @@ def _rehearse(source: str, identity: Path) -> int:
             "DATABASE_URL": server.url(),
             "PARTAGE_STATE": str(state),
             "PARTAGE_OBJECTS": (state / "objects").as_uri(),
-            "PARTAGE_ERASURES": erasures,
+            "PARTAGE_NOTES": notes,
         }
         settings.cache_clear()
 
@@ -122,7 +123,7 @@ async def _restore(source: str, identity: Path) -> bool:
     print(f"Restored the database of {manifest.made_at} and {len(manifest.files) - 1} objects; all digests match.")
     for name in missing_keys(manifest):
         print(f"{name} is not the one that the backup was made with: set it before anything is served.")
-    return await _catch_up(erased)
+    return await _catch_up(erased, dt.datetime.fromisoformat(manifest.made_at))
 
 
 async def _go_on_from(reached: dt.datetime) -> bool:
@@ -135,23 +136,24 @@ async def _go_on_from(reached: dt.datetime) -> bool:
     await migrate()
     await note_point_in_time(reached)
     print(f"The database continues from {reached.isoformat()}.")
-    return await _catch_up(erased)
+    return await _catch_up(erased, reached)
 
 
-async def _catch_up(erased: list[ListedErasure]) -> bool:
+async def _catch_up(erased: list[ListedErasure], since: dt.datetime) -> bool:
     """Run the steps that the gap requires before anything is served; return whether all is well."""
     from marketplace.core.backup.servers import note_server
     from marketplace.core.backup.unfinished import remove_mark
     from marketplace.core.settings import settings
     from marketplace.money.payments.outbox import look_before_calling
     from marketplace.oversight.invariants import INVARIANTS, broken
-    from marketplace.oversight.rights.erasure_list import erase_again
+    from marketplace.oversight.rights.repeating import erase_again, repeat_words
 
     waiting = await look_before_calling()
     print(f"{waiting} commands to Stripe are looked for there before they are sent.")
-    if not settings().erasures:
-        print("PARTAGE_ERASURES is not set: who erased themselves elsewhere since the backup is not known here.")
+    if not settings().notes:
+        print("PARTAGE_NOTES is not set: what people said elsewhere since the backup is not known here.")
     refused: list[str] = []
+    print(f"{await repeat_words(since, report=print)} notes of what people said are repeated.")
     again = await erase_again(erased, report=refused.append)
     print(f"{again} people are erased again, of {len(erased)} on the list of erasures.")
     for line in refused:

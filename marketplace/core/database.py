@@ -11,11 +11,14 @@ import functools
 import socket
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
+from asyncpg import Connection, Record
 from asyncpg.exceptions import CharacterNotInRepertoireError, UntranslatableCharacterError
+from asyncpg.pool import Pool
 from msgspec import Struct
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from marketplace.core.errors import Invalid
+from marketplace.core.pools import BoundedPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -41,6 +44,8 @@ OLDEST_SERVER = 170_000
 VANISHED_SECONDS: Final = 60
 """After so long a silence a machine at the other end counts as vanished: its connection ends, and with it its locks."""
 IDLE_SECONDS, PROBE_SECONDS, PROBES = 30, 10, 3
+ROLLBACK_SECONDS: Final = 5
+"""After so long a rollback is left to the server: the connection is ended as it is released."""
 SESSION: Final = {
     "application_name": "partage",
     "timezone": "UTC",
@@ -76,7 +81,7 @@ def refusing(verb: Verb) -> Verb:
 class Transaction(PostgresTransaction):
     """A database transaction of one task; inside another one it is a savepoint."""
 
-    __slots__ = ("isolation", "readonly", "savepoint_of", "task")
+    __slots__ = ("afterwards", "isolation", "readonly", "savepoint_of", "task")
 
     def __init__(self, engine: Engine, *, isolation: str | None = None, readonly: bool = False) -> None:
         """Remember the task, to refuse child tasks."""
@@ -84,6 +89,7 @@ class Transaction(PostgresTransaction):
         self.isolation, self.readonly = isolation, readonly
         self.task = asyncio.current_task()
         self.savepoint_of: Any = None
+        self.afterwards: dict[Callable[[], Awaitable[object]], None] = {}
         self._parent: Transaction | None
         if self._parent is not None:
             assert self._parent.task is self.task, "a transaction must not be shared with a child task"
@@ -112,10 +118,20 @@ class Transaction(PostgresTransaction):
             await (self.savepoint_of.rollback() if kind else self.savepoint_of.commit())
             return False
         try:
-            await (self.rollback() if kind else self.commit())
+            if kind is None:
+                await self.commit()
+            else:
+                async with asyncio.timeout(ROLLBACK_SECONDS):
+                    await self.rollback()
+        except TimeoutError:
+            if kind is None:
+                raise
         finally:
             self.engine.current_transaction.reset(self.context)
             await self._release()
+        if kind is None:
+            for step in self.afterwards:
+                await step()
         return False
 
     async def _release(self) -> None:
@@ -153,11 +169,26 @@ class Engine(PostgresEngine):
 DB = Engine(config={})
 
 
-async def open_pool(url: str, *, size: int = 10) -> None:
-    """Connect the process to the database at `url`."""
+async def open_pool(url: str, *, size: int = 10, is_bounded: bool = False) -> None:
+    """Connect the process to the database at `url`.
+
+    is_bounded: who would wait too long for a connection is refused as Busy, as a site's requests are.
+    """
     DB.config = {"dsn": url, "server_settings": SESSION}
-    await DB.start_connection_pool(
-        min_size=1, max_size=size, command_timeout=120, statement_cache_size=500, reset=_leave, init=_watch
+    DB.pool = await (BoundedPool if is_bounded else Pool)(
+        init_size=1,
+        min_size=1,
+        max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300,
+        loop=None,
+        connection_class=Connection,
+        record_class=Record,
+        command_timeout=120,
+        statement_cache_size=500,
+        reset=_leave,
+        init=_watch,
+        **DB.config,
     )
     version = int(await fetch_scalar(str, "SHOW server_version_num") or 0)
     if version < OLDEST_SERVER:
@@ -205,6 +236,13 @@ def transaction(*, isolation: str | None = None, readonly: bool = False) -> Tran
 def is_in_transaction() -> bool:
     """Return whether this task has a transaction open, which every verb joins."""
     return DB.current_transaction.get() is not None
+
+
+def after_commit(step: Callable[[], Awaitable[object]]) -> None:
+    """Have `step` run once the outermost open transaction has committed, before its block ends; the same one once."""
+    current: Any = DB.current_transaction.get()
+    assert current is not None, "a step follows a transaction"
+    current.afterwards[step] = None
 
 
 def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncpg's verbs)

@@ -6,7 +6,8 @@
     ├── NotFound     there is nothing there, or nothing this actor may know of       404
     ├── Conflict     it contradicts what is already recorded                         409
     ├── Expired      it was true, and its time has passed                            410
-    └── Unavailable  something that is needed does not answer                        503
+    ├── Unavailable  something that is needed does not answer                        503
+    └── Busy         too much is asked at once; in some seconds it may be asked again 503
 
 A refusal has one sentence that a person can act on. Fields named in braces are filled in at the edge, so that the
 sentence can be translated first. A programmer's error is an assertion, never a refusal.
@@ -92,3 +93,9 @@ class Unavailable(Refusal):
         """Store the cause separately from the sentence for visitors."""
         super().__init__(sentence, **fields)
         self.cause = cause
+
+
+class Busy(Refusal):
+    """Too much is asked at once: the same may be asked again in some seconds, its field `seconds`."""
+
+    status = 503

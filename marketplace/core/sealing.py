@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import rfc8785
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from marketplace.core.settings import settings
 
@@ -76,3 +78,15 @@ def is_usable(key: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@functools.cache
+def keyring(text: str) -> dict[str, bytes]:
+    """Return the keys of PARTAGE_IDENTITY_KEYS by their ids: the first one seals, all open."""
+    return {name: bytes.fromhex(key) for name, _, key in (part.partition(":") for part in text.split(","))}
+
+
+@functools.cache
+def derived(key: bytes, use: str) -> bytes:
+    """Return a key for one use, so that no two uses share one."""
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"partage {use}".encode()).derive(key)

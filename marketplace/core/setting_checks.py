@@ -44,6 +44,7 @@ FEWEST_STEPS: Final = 8
 TEST_KEYS: Final = ("sk_test_", "rk_test_")
 """Prefixes of Stripe's keys that move no real money."""
 MOST_DAYS_AHEAD: Final = 400
+FEWEST_CONNECTIONS: Final = 2
 _KNOWN_KEYS: Final = frozenset(
     {DEMO_SIGNING_KEY, DEMO_BID_KEY, DEMO_LOG_KEY, DEMO_IDENTITY_KEYS.partition(":")[2], "00" * 32}
 )
@@ -79,6 +80,8 @@ def problems(chosen: Settings) -> Iterator[str]:
     if not (_is_public_address(chosen.public_url) or (chosen.rehearsal and _is_of_this_machine(chosen.url))):
         yield "Set PARTAGE_URL to the site's public address, beginning with https://: links and cookies need it."
     yield from _key_problems(chosen)
+    if chosen.database_connections < FEWEST_CONNECTIONS:
+        yield f"Set PARTAGE_DATABASE_CONNECTIONS to {FEWEST_CONNECTIONS} or more."
     if chosen.seller_siren == DEMO_SIREN:
         yield "Set SELLER_NAME, SELLER_SIREN and the other SELLER_ settings: invoices bear them for ever."
     for f in fields(Settings):
@@ -129,16 +132,16 @@ def role_problems(chosen: Settings, role: str) -> Iterator[str]:
         yield "Unset PARTAGE_LOG_KEY where the site is served: the key that signs the public log is for `jobs` alone."
     if role == JOBS and chosen.log_key == DEMO_LOG_KEY:
         yield f"Set PARTAGE_LOG_KEY for `jobs` to a key of your own: everyone can sign with the demo's. {MEND}"
-    if role == JOBS and not chosen.rehearsal and not _is_apart(chosen):
+    if not chosen.rehearsal and not _is_apart(chosen):
         yield (
-            "Set PARTAGE_ERASURES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS: "
-            "without it a restore brings back people who erased themselves."
+            "Set PARTAGE_NOTES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS, the same for the site and "
+            "`jobs`: without it a restore forgets withdrawals, and brings back people who erased themselves."
         )
 
 
 def _is_apart(chosen: Settings) -> bool:
-    """Return whether the list of erasures is stored where it is not lost, or restored, with database and objects."""
-    place = chosen.erasures.removeprefix("file://").rstrip("/")
+    """Return whether notes are stored where they are not lost, or restored, with database and objects."""
+    place = chosen.notes.removeprefix("file://").rstrip("/")
     if not place or place == chosen.objects.rstrip("/"):
         return False
     return "://" in place or not Path(place).absolute().is_relative_to(chosen.state.absolute())

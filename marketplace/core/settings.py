@@ -67,6 +67,7 @@ class Settings:
     database_url: str = _setting(
         "DATABASE_URL", "", "PostgreSQL 17 or newer; empty: the embedded one", roles=ROLES, needed=True
     )
+    database_connections: int = _setting("PARTAGE_DATABASE_CONNECTIONS", "10", "most database connections of a process")
     state: Path = _setting("PARTAGE_STATE", "./.data", "folder of the embedded database, objects and demo", roles=ROLES)
     objects_url: str = _setting("PARTAGE_OBJECTS", "", "object store (file:///…, s3://…); empty: a folder of the state")
     shared: Path = _setting("PARTAGE_SHARED", "../shared", "real inputs for the demo and tests", roles=())
@@ -212,11 +213,10 @@ class Settings:
     backup_days: int = _setting(
         "PARTAGE_BACKUP_DAYS", "30", "days until a backup of `jobs` is deleted, after a newer one", roles=(JOBS,)
     )
-    erasures: str = _setting(
-        "PARTAGE_ERASURES",
+    notes: str = _setting(
+        "PARTAGE_NOTES",
         "",
-        "folder or bucket (s3://…), apart from database and objects, that erasures are noted in; `restore` erases again who is there; `jobs` needs it; in a demo or rehearsal: a folder of the state unless set",
-        roles=(JOBS,),
+        "folder or bucket (s3://…), apart from database and objects, that consents, withdrawals and erasures are noted in before they are acknowledged; `restore` repeats them; in a demo or rehearsal: a folder of the state unless set",
         needed=True,
     )
     trail_copy: str = _setting(

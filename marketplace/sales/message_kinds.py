@@ -60,6 +60,31 @@ CLAIM_ANSWERED: Final = MessageKind(
     body=Words("Two people decided; their answer is on the claim’s page. If money is given back, it is on its way."),
     readers="partner",
 )
+PURCHASE_TO_APPROVE: Final = MessageKind(
+    "purchase_to_approve",
+    "/quotes/{quote}/approval",
+    subject=Words("An order of {name} waits for your approval"),
+    body=Words(
+        "It goes beyond what may be ordered without approval. Its page shows exactly what would be ordered, and until when the price holds: approve or refuse it there."
+    ),
+    readers="partner",
+)
+PURCHASE_APPROVED: Final = MessageKind(
+    "purchase_approved",
+    "/quotes/{quote}/approval",
+    subject=Words("Your order is approved"),
+    body=Words(
+        "An administrator of your company approved your order. If it is to be paid on a page, it waits there for three quarters of an hour."
+    ),
+    readers="partner",
+)
+PURCHASE_REFUSED: Final = MessageKind(
+    "purchase_refused",
+    "/quotes/{quote}/approval",
+    subject=Words("Your order was refused"),
+    body=Words("An administrator of your company refused your order; nothing is to be paid."),
+    readers="partner",
+)
 PRIVATE_OFFER_MADE: Final = MessageKind(
     "private_offer_made",
     "/private-offers",

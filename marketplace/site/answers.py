@@ -13,36 +13,18 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.response import Redirect
 
-from marketplace.core.errors import Refusal, Unavailable
+from marketplace.core.errors import Busy, Refusal, Unavailable
 from marketplace.core.tracing import request_id
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import filled, page, sign_in_url, url
 from marketplace.people.identity.rules import own_path
 from marketplace.site.serving.forms_again import FormAgain, Mistake, is_form
 from marketplace.site.serving.interrupted_forms import Interrupted
+from marketplace.site.serving.refusals import MACHINE_PATHS
 from marketplace.site.serving.sentences import HEADINGS, SENTENCES, SOMETHING, at_fault, http_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-MACHINE_PATHS = (
-    "/api/",
-    "/app.css",
-    "/catalogue.",
-    "/robots.txt",
-    "/sitemap",
-    "/delta-sharing/",
-    "/log/",
-    "/files/",
-    "/webhooks/",
-    "/static/",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/schema",
-    "/.well-known/",
-)
 
 
 OPEN_PATHS = ("/stop-mail/", "/app/")
@@ -129,7 +111,7 @@ def _is_explained(error: Exception) -> bool:
     """Return whether a failure of ours has a sentence for visitors; log what only the operator should read."""
     if isinstance(error, Unavailable):
         log.error("something needed does not answer", cause=error.cause)
-    return isinstance(error, Unavailable)
+    return isinstance(error, Unavailable | Busy)
 
 
 def prove_first(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

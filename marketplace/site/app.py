@@ -37,7 +37,7 @@ from marketplace.people.sign_in.factor_rules import FormWaitsError
 from marketplace.people.sign_in.provider_rules import read_providers
 from marketplace.sales import routes as sales_routes
 from marketplace.site import routes as site_routes
-from marketplace.site.answers import FAILED, LARGEST_BODY_BYTES, MACHINE_PATHS, OPEN_PATHS, prove_first, refused
+from marketplace.site.answers import FAILED, LARGEST_BODY_BYTES, OPEN_PATHS, prove_first, refused
 from marketplace.site.health.checks import Latest
 from marketplace.site.serving.api_document import ApiDocument
 from marketplace.site.serving.api_requests import ApiRequests
@@ -46,6 +46,7 @@ from marketplace.site.serving.form_tokens import FormTokens
 from marketplace.site.serving.interrupted_forms import go_on
 from marketplace.site.serving.languages import Languages
 from marketplace.site.serving.limits import Limits
+from marketplace.site.serving.refusals import MACHINE_PATHS
 from marketplace.site.serving.requests import Requests
 from marketplace.site.serving.routes import Compression, hand_over_guards
 from marketplace.site.serving.security_headers import SecurityHeaders
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def _lifespan(_: Litestar) -> AsyncIterator[None]:
-    await database.open_pool(settings().database_url)
+    await database.open_pool(settings().database_url, size=settings().database_connections, is_bounded=True)
     try:
         await check_database()
         yield

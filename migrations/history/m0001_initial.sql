@@ -53,6 +53,16 @@ CREATE TABLE "hidden_fact" (
 );
 
 
+-- core / notes
+
+CREATE TABLE "waiting_note" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "kind" TEXT NOT NULL,
+    "content" JSONB NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL
+);
+
+
 -- people / audit trail
 
 CREATE TABLE "staff_action" (
@@ -395,11 +405,13 @@ CREATE TABLE "spending_limit" (
     "month_minor" BIGINT NOT NULL,
     "datasets" TEXT[] NOT NULL,
     "purposes" TEXT[] NOT NULL,
+    "approval_minor" BIGINT,
     "ends_at" TIMESTAMPTZ NOT NULL,
     "written_at" TIMESTAMPTZ NOT NULL,
     "revoked_at" TIMESTAMPTZ,
     CONSTRAINT "one_holder_at_most" CHECK (num_nonnulls(person, api_key) <= 1),
-    CONSTRAINT "an_order_fits_into_a_month" CHECK (0 < order_minor AND order_minor <= month_minor)
+    CONSTRAINT "an_order_fits_into_a_month" CHECK (0 < order_minor AND order_minor <= month_minor),
+    CONSTRAINT "approval_within_a_month" CHECK (approval_minor BETWEEN 0 AND month_minor)
 );
 
 CREATE TABLE "spending_month" (
@@ -418,6 +430,7 @@ CREATE TABLE "spending" (
     "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
     "person" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
     "api_key" UUID REFERENCES "api_key" ("id") ON DELETE RESTRICT,
+    "approved_by" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
     "spending_limit" UUID REFERENCES "spending_limit" ("id") ON DELETE RESTRICT,
     "month" DATE NOT NULL,
     "amount_minor" BIGINT NOT NULL,
@@ -1720,6 +1733,25 @@ CREATE TABLE "auction_round" (
     "published_at" TIMESTAMPTZ NOT NULL,
     CONSTRAINT "one_transcript_a_round" UNIQUE ("auction", "round"),
     CONSTRAINT "rounds_follow_the_award" CHECK (round > 1)
+);
+
+
+-- sales / orders
+
+CREATE TABLE "purchase_request" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "quote" UUID UNIQUE NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
+    "asked_by" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
+    "api_key" UUID REFERENCES "api_key" ("id") ON DELETE RESTRICT,
+    "document" BYTEA NOT NULL,
+    "document_sha256" TEXT NOT NULL,
+    "asked_at" TIMESTAMPTZ NOT NULL,
+    "decided_by" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
+    "decided_at" TIMESTAMPTZ,
+    "approved" BOOLEAN,
+    CONSTRAINT "hash_is_of_the_document" CHECK (document_sha256 = encode(sha256(document), 'hex')),
+    CONSTRAINT "four_eyes" CHECK (decided_by <> asked_by),
+    CONSTRAINT "decided_whole" CHECK (num_nonnulls(decided_at, approved) IN (0, 2) AND (decided_by IS NULL OR approved IS NOT NULL))
 );
 
 

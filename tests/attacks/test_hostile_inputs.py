@@ -15,8 +15,8 @@ from msgspec import Struct
 from marketplace.core.database import fetch_rows, fetch_scalar
 from marketplace.core.settings import settings
 from marketplace.people.identity.guards import COOKIE, begin_session
-from marketplace.site.answers import MACHINE_PATHS
 from marketplace.site.serving.form_tokens import TOKEN_COOKIE, token_of
+from marketplace.site.serving.refusals import MACHINE_PATHS
 from tests.support.hostile import Ask, Place, asks, places
 from tests.support.market import seed_demo
 from tests.support.routes import KINDS, OUR_ROUTES, OWNERS, expectation_of, key_of, sign_in_everyone

@@ -92,7 +92,8 @@ async def pages_and_copies(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
         for who in (*OTHERS, PROMISED):
             paths = [
                 "/en/earnings",
-                "/fr/earnings",
+                "/en/earnings/shares",
+                "/fr/earnings/shares",
                 "/en/earnings/payouts",
                 "/en/earnings/statements/2026",
                 "/en/inbox",

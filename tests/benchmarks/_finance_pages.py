@@ -44,8 +44,8 @@ NARROWED = (
     "/finance/einvoicing?sort=oldest",
     "/finance/einvoicing?show=rejected",
     "/finance/einvoicing?show=deposited&sort=amount",
-    "/finance/search?text=F-2026-000001",
-    "/finance/search?text=1234",
+    "/find?text=F-2026-000001",
+    "/find?text=1234",
 )
 """Pages as people narrow and sort them."""
 OF_ONE = {

@@ -213,7 +213,7 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, launc
         ada.reload()
         assert "promised at least €2.00" in ada.inner_text("main")
         ada.click("text=See it beside your earnings")
-        ada.wait_for_url("**/earnings")
+        ada.wait_for_url("**/earnings/shares")
         assert "What you were promised" in ada.inner_text("main")
         assert "€2.00" in ada.inner_text("main")
         is_accessible(ada)
@@ -226,7 +226,7 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, launc
             color_scheme="dark",
             viewport={"width": 390, "height": 800},
         )
-        for path in ("calls", f"calls/{call}", "earnings"):
+        for path in ("calls", f"calls/{call}", "earnings/shares"):
             phone.goto(f"{webs[0].url}/fr/{path}")
             is_accessible(phone)
             assert phone.evaluate("document.documentElement.scrollWidth") <= 390

@@ -16,7 +16,7 @@ from marketplace.core.web.formats import paris_day
 from marketplace.datasets.releases.queries import get_release, manifest
 from marketplace.people.identity import actions as identity
 from tests.browser.builders import DATASET, list_small_city
-from tests.support.browsing import Guest, open_visit
+from tests.support.browsing import DESK, PHONE, Guest, open_visit
 from tests.support.decisions import approve_waiting
 from tests.support.market import PASSWORD, Market, let_people_in, running
 
@@ -35,7 +35,7 @@ async def buy_by_clicks(partner: Guest, *, declined_first: bool) -> None:
     is_again = bool(await again.count())
     if is_again:
         await again.click()
-    await partner.press("Ask for a quote")
+    await partner.press("Buy")
     await partner.read("Check it yourself")
     address = {"Street and number": "1 rue Longue", "City": "Lyon"}
     await partner.press("Order and pay", **{"Why you need it": "Another shop"} if is_again else address)
@@ -55,6 +55,16 @@ async def has_the_file(partner: Guest, release: uuid.UUID) -> None:
     text = pyarrow.csv.read_csv(io.BytesIO(await partner.download("Download as CSV")))
     assert table.num_rows == text.num_rows == (await get_release(release)).row_count > 0
     assert table["people"].to_pylist() == text["people"].to_pylist()
+
+
+async def sees_the_total_on_a_phone(partner: Guest) -> None:
+    """Read what an order costs where it is listed, without scrolling sideways."""
+    await partner.page.set_viewport_size(PHONE)
+    await partner.page.goto(f"{partner.base}/en/orders")
+    total = await partner.page.get_by_text(re.compile(r"^€[\d,.]+$")).bounding_box()
+    assert total
+    assert total["x"] + total["width"] <= PHONE["width"]
+    await partner.page.set_viewport_size(DESK)
 
 
 async def uses_a_key(partner: Guest, market: Market) -> None:
@@ -92,7 +102,7 @@ async def joins_as_a_partner(newcomer: Guest, steward: Guest) -> None:
     await steward.press("Vet this company")
     await steward.read("Vetted")
     await newcomer.go(f"/datasets/{DATASET}")
-    await newcomer.page.get_by_role("button", name="Ask for a quote").wait_for()
+    await newcomer.page.get_by_role("button", name="Buy").wait_for()
     await newcomer.go("/company")
     await newcomer.press("Invite", again_by_address=False, Name="Karim", Email="karim@people.example")
     invitation = await newcomer.page.locator("code.secret").inner_text()
@@ -122,6 +132,7 @@ async def earns_and_decides(line: Guest, reference: int) -> None:
         Password=PASSWORD,
     )
     await line.click("Earnings")
+    await line.click("All months, each sale and the statements")
     own_share = await page.get_by_role("main").get_by_text(re.compile(r"^[\d.]+\scents?$")).nth(1).inner_text()
     await line.click("Presence by district and day — Lyon")
     assert await page.locator(".chain li").last.locator(".figure").inner_text() == own_share
@@ -142,7 +153,7 @@ async def earns_and_decides(line: Guest, reference: int) -> None:
 async def follows_the_money(finance: Guest) -> None:
     """See everything matched, and drill from Stripe's movement and from accounts down to journal entries."""
     await finance.sign_in("finance@people.example")
-    await finance.click("Finance")
+    await finance.click("Overview")
     await finance.read("To the cent.")
     await finance.click("Exceptions")
     await finance.read("Everything is matched.")
@@ -213,3 +224,4 @@ async def test_it_works_without_scripts(tmp_path: Path, chromium: str) -> None:
             await partner.sign_in("partner@people.example")
             await buy_by_clicks(partner, declined_first=False)
             await has_the_file(partner, release)
+            await sees_the_total_on_a_phone(partner)

@@ -90,7 +90,7 @@ async def come_to_desk(person: Typist, email: str) -> None:
     await person.type("Email", email)
     await person.type("Password", PASSWORD)
     await person.press("Sign in")
-    await person.go_on_foot("Finance", "Desk")
+    await person.go_on_foot("Desk")
 
 
 async def settle_from_desk(nora: Typist, order: str, invoice: str) -> None:
@@ -106,7 +106,7 @@ async def settle_from_desk(nora: Typist, order: str, invoice: str) -> None:
     await nora.press("Cancel and issue again")
     await render_invoices()
     await exchange_all()
-    await nora.go_on_foot("To do", "Desk")
+    await nora.go_on_foot("Desk")
 
 
 async def decide_from_desk(paul: Typist) -> None:
@@ -116,7 +116,7 @@ async def decide_from_desk(paul: Typist) -> None:
     await paul.type("Reason", REASON)
     await paul.press("Approve %(amount)s")
     await paul.press("Send %(amount)s")
-    await paul.go_on_foot("To do", "Desk", "B2")
+    await paul.go_on_foot("Desk", "B2")
     await paul.press("Approve %(what)s", what="B2")
     await paul.go_on_foot("Desk")
 
@@ -129,7 +129,7 @@ async def close_month_from_desk(nora: Typist, paul: Typist) -> None:
     await nora.follow(nora.day_in_words(month))
     await nora.press("Propose to close %(month)s")
     assert await nora.reads("waits for a second person")
-    await nora.go_on_foot("To do", "Desk")
+    await nora.go_on_foot("Desk")
     assert await nora.reads("Nothing waits for you.")
     await paul.page.reload()
     await paul.follow(paul.day_in_words(month))

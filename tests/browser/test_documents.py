@@ -59,6 +59,7 @@ async def downloads_its_documents(partner: Guest) -> None:
 
 async def reads_a_year(line: Guest) -> None:
     await line.go("/earnings")
+    await line.click("All months, each sale and the statements")
     await line.click(f"Statement of {paris_day(clock.now()).year}")
     await line.read("On 31 December, carried over")
     assert (await line.download("Keep as PDF")).startswith(b"%PDF")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-LOWEST_PAGE_PX = 844
 MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
 FIRST, LAST = MONTH + dt.timedelta(days=2), next_month(MONTH) - dt.timedelta(days=1)
 
@@ -133,7 +132,7 @@ async def writes_off(clerk: Guest, second: Guest) -> None:
     await clerk.read("waits for a second person")
     await second.sign_in("second@people.example")
     await second.go("/finance")
-    await second.click("1 decision waits for a second person")
+    await second.click("B4")
     await second.press("Approve B4")
     await second.read("approved")
 
@@ -170,7 +169,5 @@ async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_p
         await closes(clerk, second)
         await clerk.go("/finance/trial-balance?by=recording")
         await clerk.go("/finance/exports")
-        heights = await clerk.handset.page.evaluate("document.querySelector('.menu.groups').offsetHeight")
-        assert heights <= LOWEST_PAGE_PX // 4, "the navigation is no more than a quarter of the screen"
         for path in ("penalties", "business/roles", "orders?sort=total", "payout-runs"):
             await second.go(f"/finance/{path}")

@@ -53,7 +53,7 @@ async def buys(fox: Fox, market: Market) -> None:
     await look_at_page(fox)
     await fox.click("Presence by district and day — Lyon")
     await look_at_page(fox)
-    await fox.click("Ask for a quote")
+    await fox.click("Buy")
     await look_at_page(fox)
     await fox.fill(Street_and_number="1 rue Longue", City="Lyon")
     await fox.click("Order and pay")

@@ -14,6 +14,7 @@ from marketplace.consent.purposes.queries import get_signed_receipt
 from marketplace.core import clock
 from marketplace.core.database import transaction
 from marketplace.core.facts.actions import state_hidden
+from marketplace.oversight.public_log import rules
 from marketplace.oversight.public_log.actions import keep_log
 from marketplace.oversight.public_log.proofs import prove_entry, prove_item
 from marketplace.oversight.public_log.queries import list_hidden
@@ -32,11 +33,11 @@ async def test_a_proof_is_checked_in_the_browser(chromium: str, tmp_path: Path) 
     async with running() as market:
         await state_facts(0, 300)
         [receipt] = await agree(7)
-        with clock.shifted(dt.timedelta(days=1)):
+        with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
             await keep_log()
         async with transaction():
             await state_hidden("price_inputs", "lyon", {"offer": "lyon", "day": "2025-01-01"})
-        with clock.shifted(dt.timedelta(days=2)):
+        with clock.shifted(dt.timedelta(days=2) + rules.SETTLED):
             await keep_log()
         [price] = await list_hidden("price_inputs", "lyon")
         late = await prove_item("price_inputs", price.source, price.document.encode())

@@ -61,7 +61,7 @@ async def is_let_in_by_a_letter(odile: Guest) -> None:
     assert await fetch_value(GIVEN, LETTER) is True
     await odile.go("/my-data")
     await odile.read("Location use is on")
-    await odile.go("/earnings")
+    await odile.go("/earnings/shares")
     await odile.read("counts of you")
 
 

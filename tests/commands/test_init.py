@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPERATORS = {
-    "PARTAGE_ERASURES": "/var/lib/partage-erasures",
+    "PARTAGE_NOTES": "/var/lib/partage-notes",
     "DATABASE_URL": "postgresql://partage@postgres/partage",
     "PARTAGE_URL": "https://partage.example",
     "STRIPE_API_KEY": "sk_test_of_an_operator",

@@ -91,16 +91,17 @@ def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
             refuse_role(read(site | wrong), serving=False)
 
 
-def test_jobs_need_a_list_of_erasures_apart_from_what_a_restore_replaces() -> None:
+def test_site_and_jobs_need_notes_apart_from_what_a_restore_replaces() -> None:
     own = JOBS | {"PARTAGE_BID_PUBLIC_KEY": public_key(key("bids")), "PARTAGE_BID_KEY": key("bids")}
     own |= {"PARTAGE_STATE": "/var/lib/partage", "PARTAGE_OBJECTS": "s3://objects"}
-    for place in ("/var/lib/partage-erasures", "s3://erasures", "file:///mnt/erasures"):
-        refuse_role(read(own | {"PARTAGE_ERASURES": place}), serving=False)
+    for place in ("/var/lib/partage-notes", "s3://erasures", "file:///mnt/erasures"):
+        refuse_role(read(own | {"PARTAGE_NOTES": place}), serving=False)
     for place in ("", "/var/lib/partage/erasures", "s3://objects/"):
-        with pytest.raises(Invalid, match="PARTAGE_ERASURES"):
-            refuse_role(read(own | {"PARTAGE_ERASURES": place}), serving=False)
+        with pytest.raises(Invalid, match="PARTAGE_NOTES"):
+            refuse_role(read(own | {"PARTAGE_NOTES": place}), serving=False)
         site = own | {"PARTAGE_BID_KEY": DEMO_BID_KEY, "PARTAGE_LOG_KEY": DEMO_LOG_KEY}
-        refuse_role(read(site | {"PARTAGE_ERASURES": place}), serving=True)
+        with pytest.raises(Invalid, match="PARTAGE_NOTES"):
+            refuse_role(read(site | {"PARTAGE_NOTES": place}), serving=True)
 
 
 def test_the_key_that_signs_the_log_is_for_jobs_alone() -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from marketplace.core import database
 from marketplace.core.database import DB, fetch_rows
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from tests.support.tcp import over_tcp
 
 WANTED = {
     "tcp_keepalives_count": "3",
@@ -32,28 +28,6 @@ class Setting(Struct, frozen=True):
     name: str
     reset_val: str
     source: str
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while piece := await reader.read(65_536):
-            writer.write(piece)
-    writer.close()
-
-
-@contextlib.asynccontextmanager
-async def over_tcp(folder: str) -> AsyncIterator[int]:
-    """Lead a port of this machine to the server that listens in a folder."""
-
-    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        near, far = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
-        await asyncio.gather(_pass_on(reader, far), _pass_on(near, writer))
-
-    server = await asyncio.start_server(lead, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
 
 
 def options_of(connection: Any) -> list[int]:
@@ -81,7 +55,7 @@ async def test_our_side_ends_the_connection_to_a_server_that_vanished(database_u
     found = re.search(r"host=([^&]+)", database_url)
     assert found
     await database.close_pool()
-    async with over_tcp(found[1]) as port:
+    async with over_tcp(found[1]) as (port, _):
         await database.open_pool(database_url.replace("@/", f"@127.0.0.1:{port}/").replace(f"{found[0]}&", ""))
         assert DB.pool
         async with DB.pool.acquire() as connection:

@@ -23,14 +23,19 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from marketplace.core.postgres import EmbeddedPostgres
 
 
 @pytest.fixture
-async def saved_state(postgres: EmbeddedPostgres, pool: None) -> AsyncIterator[tuple[State, Stripe]]:
-    """Give the test a state that can be put back, in which the dead leave nothing, and the way to steer its Stripe."""
+async def saved_state(postgres: EmbeddedPostgres, pool: None, tmp_path: Path) -> AsyncIterator[tuple[State, Stripe]]:
+    """Give the test a state that can be put back, in which the dead leave nothing, and the way to steer its Stripe.
+
+    Notes outside stay as they are: a word of the dead may be noted twice.
+    """
     del pool
+    os.environ["PARTAGE_NOTES"] = str(tmp_path / "notes")
     counterpart = create_counterpart(None, control=True, seed="deaths", read_time=lambda: clock.now().timestamp())
     server = uvicorn.Server(uvicorn.Config(counterpart, port=0, log_level="critical", lifespan="on", ws="none"))
     serving = asyncio.create_task(server.serve())

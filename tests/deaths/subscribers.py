@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from marketplace.consent.purposes import actions as consent
 from marketplace.consent.purposes.queries import list_choices
 from marketplace.consent.switches import actions as switches
 from marketplace.core import clock
+from marketplace.core.database import execute, transaction
+from marketplace.core.notes.actions import state_note
 from marketplace.demo.bank import Bank
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.money.ledger.chart import SUBSCRIBERS_IN_TRANSIT
@@ -152,6 +153,10 @@ async def pause(story: Story) -> None:
     await story.act(partial(switches.resume, 1, named("1", "resume")), "resume", look=check_alike)
     assert {choice.given for choice in await list_choices(1)} == {True}
     assert await fetch_value("SELECT count(*) FROM consent_record WHERE subscriber = 1") == 6
+    async with transaction():
+        await state_note("order", {"order": "1"}, is_awaited=False)
+    await story.work("note-words")
+    assert await fetch_value("SELECT count(*) FROM waiting_note") == 0
     [(_, code)] = await identity.issue_activation_codes([1])
     person = await identity.claim_line(1, code, email="zoe@nulle-part.example", name="Zoé", password=PASSWORD)
     await story.act(partial(ask_map, named("1", "map"), person, 1, "s"), "ask for a map")
@@ -160,13 +165,13 @@ async def pause(story: Story) -> None:
 
 async def leave(story: Story) -> None:
     """Erase who is paid at Stripe: the account there is closed, the list of the erased says so, and their events go."""
-    story.set(PARTAGE_ERASURES=os.environ["PARTAGE_STATE"] + "/erasures")
     await identity.add_subscribers([1])
     [(_, code)] = await identity.issue_activation_codes([1])
     person = await identity.claim_line(1, code, email="zoe@nulle-part.example", name="Zoé", password=PASSWORD)
     await story.act(partial(connected_account, 1), "connect", then=("stripe-commands",))
     await story.act(partial(erase, person), "erase")
     await story.wait()
+    await execute("UPDATE erasure SET noted_at = NULL")
     await story.work("stripe-commands account", "note-erasures", "retract-erased")
     assert await asyncio.to_thread(story.stripe.list, "accounts") == []
     assert await fetch_value("SELECT count(*) FROM person WHERE subscriber = 1") == 0
@@ -189,7 +194,7 @@ STORIES: dict[Any, str] = {
     "match-payouts back",
     pay_through_stripe: "choose Stripe, draft, ask to send, send-payouts, stripe-commands, follow-transfers, stripe-balance",
     give: "buy a benefit, move gifts, pay gifts",
-    pause: "pause, resume, ask for a map, draw-own-maps",
+    pause: "pause, resume, note-words, ask for a map, draw-own-maps",
     leave: "connect, erase, stripe-commands account, note-erasures, retract-erased",
     award: "ask for a price, award-reverse-auctions",
 }

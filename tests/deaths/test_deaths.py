@@ -37,8 +37,8 @@ THE_DEAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionW
 """What they leave to the collector is no fault."""
 LONGEST_SECONDS = 600
 """Several times what a story needs on a busy machine."""
-READING = ("compare-trail", "sweep-invariants")
-"""Jobs that change nothing: their death is no different from their not having begun."""
+READING = ("compare-trail", "sweep-invariants", "delete-old-notes")
+"""Jobs that change nothing, or delete files one by one: their death is no different from their not having begun."""
 KILLED_AS_A_PROCESS = ("back-up",)
 """Jobs that die in tests/core/backup/test_killed.py."""
 NAMED = {story.__name__: story for story in STORIES}

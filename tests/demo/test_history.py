@@ -118,9 +118,9 @@ async def pages_show_it() -> None:
         assert "February 2026" in periods
     async with Browser() as subscriber:
         await subscriber.sign_in(SUBSCRIBER.email, PASSWORD)
-        earnings = page_text(await subscriber.get("/en/earnings"))
+        earnings = page_text(await subscriber.get("/en/earnings/shares"))
         assert "February 2026" in earnings
-        last = page_text(await subscriber.get("/en/earnings?page=2"))
+        last = page_text(await subscriber.get("/en/earnings/shares?page=2"))
         assert any(f"{buyer}, March 2025" in last for buyer in ("”", "not stated")), "the year's first sale, of 36"
 
 

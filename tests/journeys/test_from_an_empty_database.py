@@ -271,7 +271,7 @@ def build_and_publish(sam: PhoneVisitor, month: RealMonth) -> int:
     """Have the job build the release, and publish what the gate let pass; return how many cells it has."""
     sam.go(f"/steward/datasets/{DATASET}")
     sam.press("Build", **month.days)
-    when(lambda: "passed the gate and waits to be published" in sam.go("/start"))
+    when(lambda: "Release that passed the gate, to publish" in sam.go("/start"))
     sam.go(sam.link("/steward/releases/"))
     figures = re.search(r"Cells published ([\d,]+) / ([\d,]+)", sam.text)
     assert figures
@@ -301,7 +301,7 @@ def sign_up_and_buy(machine: Installation, camille: PhoneVisitor, sam: PhoneVisi
     camille.go("/billing")
     camille.press("Save", street="12 rue des Capucins", postcode="69001", city="Lyon")
     camille.go(f"/datasets/{DATASET}")
-    camille.press("Ask for a quote")
+    camille.press("Buy")
     camille.press("Order and pay")
     when(lambda: is_at_stripe(machine, camille))
     camille.press(camille.button("Pay "), method="visa")
@@ -338,7 +338,7 @@ def download(machine: Installation, camille: PhoneVisitor, order: str, cells: in
 def pay_out_by_hand(lucie: PhoneVisitor, nora: PhoneVisitor, hugo: PhoneVisitor) -> bytes:
     """Once the month is closed, have one person prepare a run and another approve and send it; return the bank's file."""
     lucie.sign_in("lucie@people.example")
-    when(lambda: "Yours since" in lucie.go("/earnings") or "Yours now €0.000000" not in lucie.text)
+    when(lambda: "Yours since" in lucie.go("/earnings/shares") or "Yours now €0.000000" not in lucie.text)
     lucie.go(lucie.link("/earnings/shares/"))
     assert "Yours since" in lucie.text
     for person, name in ((nora, "nora"), (hugo, "hugo")):

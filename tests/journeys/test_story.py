@@ -193,7 +193,7 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         shares_held = await fetch_value(SHARES_HELD)
         assert shares_held == split["shares_micro"]
         assert split["denominator"] >= sold["published_people"] > 0
-        earnings = await lucie.see("/earnings")
+        earnings = await lucie.see("/earnings/shares")
         share = re.search(r"/earnings/shares/[0-9a-f-]{36}", earnings)
         assert share
         chain = await lucie.see(share[0])

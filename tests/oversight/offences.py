@@ -359,7 +359,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
                                        promised_coverage_micro, basis_points, refund_minor, asked_at)
            SELECT gen_random_uuid(), sold.id, begun.id, 1, 0, 0, 500, 1, now() FROM sold, begun"""
     ),
-    "a trial is of a release whose period ended four weeks before": (
+    "a trial is of a release that was two half-lives old": (
         """INSERT INTO trial (id, partner, release, began_at, ends_at)
            SELECT gen_random_uuid(), partner.id, release.id, period_to, period_to + interval '14 days'
            FROM partner, release LIMIT 1"""

@@ -306,8 +306,13 @@ def test_pricing_and_privacy_are_pure() -> None:
 
 
 SLEEP = re.compile(r"\b(pg_)?sleep\((?!0\))")
-MAY_SLEEP = ("tests/support/waiting.py", "tests/benchmarks/", "tests/structure/test_house.py")
-"""Who polls for all, and who sends work at a rate."""
+MAY_SLEEP = (
+    "tests/support/waiting.py",
+    "tests/benchmarks/",
+    "tests/structure/test_house.py",
+    "tests/site/serving/test_overload.py",
+)
+"""Who polls for all, who sends work at a rate, and whose requests must last."""
 
 
 def test_no_test_waits_by_the_clock() -> None:

@@ -10,6 +10,7 @@ import pytest
 from marketplace.delivery.downloads.formats.registry import FORMATS
 from marketplace.finance.bookkeeping.exports.registry import EXPORT_FORMATS
 from marketplace.finance.reconciliation.exceptions.registry import EXCEPTIONS
+from marketplace.finance.task_kinds import TASKS
 from marketplace.people.messages.registry import KINDS as MESSAGES
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.sales.auctions.registry import KINDS as AUCTIONS
@@ -26,6 +27,7 @@ REGISTRIES: Final[dict[str, Collection[str]]] = {
     "AuctionKind": AUCTIONS,
     "ExportFormat": EXPORT_FORMATS,
     "FileFormat": FORMATS,
+    "TaskKind": TASKS,
 }
 """The class of an entry → its registry, by code."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PRINTED = """() => {
   const shown = box => box.checkVisibility() && box.getClientRects().length > 0;
-  const navigation = [...document.querySelectorAll('.masthead nav, .footer a, .button')].filter(shown).length;
+  const navigation = [...document.querySelectorAll('.masthead nav, .masthead button, .quick a, .footer a, .button')].filter(shown).length;
   return [shown(document.querySelector('main h1')), navigation, document.scrollingElement.scrollWidth, innerWidth];
 }"""
 """Whether the title is printed, how many navigations are, how wide the page is, and in how much room."""
@@ -43,6 +43,8 @@ INSPECT = """async () => {
 HEAVIEST_BYTES = 150 * 1024
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}
+HIGHEST = 400
+"""Pixels from the top of a desk's window within which a partner sees the price and can buy."""
 PATIENCE_MILLISECONDS = 20_000
 ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
@@ -123,6 +125,15 @@ async def _arrive(page: Page, address: str) -> None:
                 raise
             await page.wait_for_load_state()
             await page.goto(leaving)
+
+
+async def is_within(pixels: int, *things: Locator) -> None:
+    """Fail unless all of it is drawn in so many pixels from the top of a page that nobody has scrolled."""
+    for thing in things:
+        drawn = await thing.bounding_box()
+        assert drawn
+        assert await thing.page.evaluate("scrollY") == 0
+        assert drawn["y"] + drawn["height"] <= pixels, f"{thing} ends at {drawn['y'] + drawn['height']} px"
 
 
 class Guest:

@@ -88,7 +88,11 @@ class Typist:
         await self.follow(text, key="Space", **fields)
 
     async def go_on_foot(self, *links: str) -> None:
-        """Follow links one after the other."""
+        """Follow links one after the other, the first of them in the navigation, whose menu is opened where it is narrow."""
+        if await self.page.locator(".menu-button:not(.close)").is_visible():
+            await self.reach("Menu")
+            await self.page.keyboard.press("Enter")
+            await self.look()
         for link in links:
             await self.follow(link)
 

@@ -19,7 +19,7 @@ OPERATORS_OWN: Final = {
     "PARTAGE_SECRET": "a secret of the operator's own, long enough",
     "PARTAGE_SIGNING_KEY": key("signing"),
     "PARTAGE_BID_PUBLIC_KEY": key("the public half of bids"),
-    "PARTAGE_ERASURES": "/var/lib/partage-erasures",
+    "PARTAGE_NOTES": "/var/lib/partage-notes",
     "PARTAGE_IDENTITY_KEYS": f"own:{key('identity')}",
     "SELLER_SIREN": "732829320",
     "STAFF_SECOND_FACTOR": "1",

@@ -11,8 +11,8 @@ from marketplace.core.database import fetch_scalar
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity import key_actions
 from marketplace.people.identity.guards import COOKIE, Expectation, begin_session
-from marketplace.site.answers import MACHINE_PATHS
 from marketplace.site.app import routes
+from marketplace.site.serving.refusals import MACHINE_PATHS
 from marketplace.subscribers.operators import actions as operators
 from tests.people.builders import PASSWORD, Browser, allow, make_partner, person_of
 from tests.support.sites import the_site

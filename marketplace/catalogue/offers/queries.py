@@ -89,6 +89,21 @@ class Listing(LicenceText, frozen=True):
         return [(code, PURPOSES[code]) for code in self.purposes]
 
 
+class FormerListing(Struct, frozen=True):
+    """A dataset that was for sale: when its offer was withdrawn, and when and why its latest release was called back."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    withdrawn_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+    reason_fr: str | None
+    reason_en: str | None
+
+
 class ListedRelease(PricedRelease, frozen=True):
     """A sealed release as its page shows it; the period is half-open, ε and shares are in millionths."""
 
@@ -233,6 +248,11 @@ async def get_listing(code: str) -> Listing:
         await fetch_row(Listing, SQL["get_listing"], code),
         NotFound("There is no dataset {dataset} in the catalogue.", dataset=code),
     )
+
+
+async def find_former_listing(code: str) -> FormerListing | None:
+    """Return a dataset that had a sealed release for sale, to be asked for when nothing of it is; or None."""
+    return await fetch_row(FormerListing, SQL["find_former_listing"], code)
 
 
 async def find_vat(partner: uuid.UUID | None, net_minor: int) -> Vat | None:

@@ -60,6 +60,32 @@ JOIN LATERAL latest_release(dataset.code) AS latest ON true
 WHERE offer.withdrawn_at IS NULL
   AND dataset.code = $1;
 
+-- name: find_former_listing
+-- The dataset $1, which had a sealed release for sale: when its offer was withdrawn, if it was, and when and why its
+-- latest release was called back, if it was.
+SELECT
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.description_fr,
+    dataset.description_en,
+    dataset.area,
+    offer.withdrawn_at,
+    revocation.revoked_at,
+    revocation.reason_fr,
+    revocation.reason_en
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN LATERAL (
+    SELECT release.id
+    FROM release
+    WHERE release.dataset = dataset.code AND release.state = 'sealed'
+    ORDER BY release.period_to DESC, release.sealed_at DESC
+    LIMIT 1
+) AS latest ON true
+LEFT JOIN revocation ON revocation.release = latest.id
+WHERE dataset.code = $1;
+
 -- name: list_listed_releases
 -- The sealed releases of the dataset $1, latest period first; $2 rows, $3 rows to skip.
 SELECT

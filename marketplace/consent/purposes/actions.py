@@ -27,7 +27,9 @@ from marketplace.core.database import (
 )
 from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
+from marketplace.core.notes.actions import await_notes, state_note
 from marketplace.people.audit_trail.actions import note_action
+from marketplace.people.identity.actions import add_subscribers
 from marketplace.people.identity.tables import Subscriber
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
@@ -50,6 +52,12 @@ class Word(Struct, frozen=True):
     notice: uuid.UUID
     at: dt.datetime
     covers: str | None
+
+
+class NotedWord(Word, frozen=True):
+    """A word as it is noted outside the database, with its receipt's id."""
+
+    receipt: uuid.UUID
 
 
 class Line(Struct, frozen=True):
@@ -224,7 +232,35 @@ async def give_many(purpose: str, subscribers: Sequence[int], at: dt.datetime) -
             ("subscriber", "purpose", "notice", "given", "at", "receipt", "channel"),
             ((int(subscriber), purpose, notice, True, at, uuid.uuid4(), CONTRACT) for subscriber in subscribers),
         )
-        await note_action(None, "consents_imported", purpose, after={"given": len(subscribers)})
+        await note_imported(purpose, at, given=len(subscribers))
+
+
+async def note_imported(source: str, at: dt.datetime, **counts: int) -> None:
+    """Note that many words were recorded from a source that the operator has, in the trail and outside the database.
+
+    counts: of files, and of words given and withdrawn.
+    """
+    await note_action(None, "consents_imported", source, after=counts)
+    await state_note("consents_imported", {"source": source, "at": at, **counts})
+
+
+async def repeat(noted: NotedWord) -> bool:
+    """Record a word that a restored database lacks, and return whether it lacked it.
+
+    A withdrawal under a notice that is gone is recorded under the one in force; a consent under such a notice is refused,
+    because nobody can read any more what was agreed to.
+    """
+    async with transaction():
+        if await ConsentRecord.exists().where(ConsentRecord.receipt == noted.receipt):
+            return False
+        await add_subscribers([noted.subscriber])
+        query = Notice.select(Notice.version).where(Notice.id == noted.notice, Notice.purpose == noted.purpose)
+        version = await fetch_scalar(int, query)
+        if version is None and noted.given:
+            raise Conflict("The notice of {purpose} is gone under which this consent was given.", purpose=noted.purpose)
+        choice = _Choice(noted.subscriber, noted.purpose, noted.given, noted.channel, version, noted.covers)
+        await _record(choice, noted.at, noted.receipt)
+    return True
 
 
 async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.UUID | None) -> uuid.UUID:
@@ -266,7 +302,11 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             )
             if known != same:
                 raise Conflict("That receipt says something else; go back, reload the page and try again.")
-        elif choice.channel != HERE:
+            await_notes()
+            return receipt
+        word = choice.subscriber, choice.purpose, choice.given, choice.channel, notice, at, covers
+        await state_note("consent", {"words": [NotedWord(*word, receipt=receipt)]})
+        if choice.channel != HERE:
             recorded = {"purpose": choice.purpose, "given": choice.given, "channel": choice.channel}
             await note_action(None, "consent_recorded", receipt, after=recorded)
     return receipt
@@ -286,6 +326,7 @@ async def state_kind(subscriber: int, kind: str | None) -> None:
             values = [LineKind.kind, LineKind.stated_at]
             await LineKind.insert(stated).on_conflict(action="DO UPDATE", target=LineKind.subscriber, values=values)
         await note_action(None, "line_kind_stated", subscriber, after={"kind": kind or ""})
+        await state_note("line_kind", {"subscriber": subscriber, "kind": kind})
 
 
 async def _refuse_kind(choice: _Choice) -> None:

@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from marketplace.consent.purposes.actions import NotedWord, note_imported
 from marketplace.consent.purposes.queries import SQL
 from marketplace.consent.purposes.rules import BROUGHT, CONTRACT
+from marketplace.consent.purposes.tables import ConsentRecord
 from marketplace.core import clock
-from marketplace.core.database import copy_columns, execute, execute_long, fetch_row, fetch_scalar, transaction
+from marketplace.core.database import (
+    copy_columns,
+    execute,
+    execute_long,
+    fetch_row,
+    fetch_rows,
+    fetch_scalar,
+    select,
+    transaction,
+)
 from marketplace.core.errors import Invalid
 from marketplace.core.instants import microseconds
 from marketplace.core.locks import lock
-from marketplace.people.audit_trail.actions import note_action
+from marketplace.core.notes.actions import state_note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,6 +54,7 @@ SENTENCES = {
 """The faults that a well-formed row can have."""
 SORTED_IN_MEMORY: Final = "64MB"
 """PostgreSQL's memory for each step of comparing records."""
+WORDS_A_NOTE: Final = 500
 MORE: Final = " Rows that are wrong besides: {more}."
 
 
@@ -91,14 +103,31 @@ async def record_words(
         await execute("ANALYZE said")
         if await execute_long(SQL["find_faulty_words"], list(purposes), now, BROUGHT.index(CONTRACT) + 1):
             await _refuse_first(files)
+        last = await fetch_scalar(int, "SELECT max(id) FROM consent_record") or 0
         narrowed = await fetch_scalar(bool, "SELECT EXISTS (SELECT FROM consent_record WHERE covers IS NOT NULL)")
         await execute_long(SQL["record_new_words"], list(purposes), list(BROUGHT), narrowed)
         counts = await fetch_row(Counts, "SELECT given, withdrawn FROM counted") or counts
         await execute("DROP TABLE said, faulty, counted")
         if counts.given or counts.withdrawn:
+            source = files[0].rpartition("/")[2] if files else ""
             new = {"files": len(files), "given": counts.given, "withdrawn": counts.withdrawn}
-            await note_action(None, "consents_imported", files[0].rpartition("/")[2] if files else "", after=new)
+            await note_imported(source, clock.now(), **new)
+            await _note_withdrawals(last)
     return ImportedConsents(rows, counts.given, counts.withdrawn)
+
+
+async def _note_withdrawals(last: int) -> None:
+    """Note each withdrawal recorded after the number `last`: a file that is imported again gives consents back alone."""
+    while True:
+        new = select(NotedWord, ConsentRecord).where(ConsentRecord.id > last, ConsentRecord.given == False)  # noqa: E712
+        words = await fetch_rows(NotedWord, new.order_by(ConsentRecord.id).limit(WORDS_A_NOTE))
+        if not words:
+            return
+        await state_note("consent", {"words": words})
+        receipt = words[-1].receipt
+        last = (
+            await fetch_scalar(int, ConsentRecord.select(ConsentRecord.id).where(ConsentRecord.receipt == receipt)) or 0
+        )
 
 
 async def _refuse_first(files: Sequence[str]) -> None:

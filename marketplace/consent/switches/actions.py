@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from marketplace.consent.purposes import actions as consent
 from marketplace.consent.purposes.queries import list_asked_anew_since, list_choices
@@ -12,16 +15,35 @@ from marketplace.consent.switches.queries import find_pause, get_sector
 from marketplace.consent.switches.rules import SECTORS, write
 from marketplace.consent.switches.tables import ConsentPause, PartnerSector
 from marketplace.core import clock
-from marketplace.core.database import transaction
+from marketplace.core.database import fetch_row, select, transaction
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.core.locks import lock
+from marketplace.core.notes.actions import await_notes, state_note
 from marketplace.people.audit_trail.actions import note_action
+from marketplace.people.identity.actions import add_subscribers
 from marketplace.people.identity.tables import Partner
 
 if TYPE_CHECKING:
     from marketplace.consent.switches.rules import Scope
-    from marketplace.core.database import Values
     from marketplace.people.audit_trail.actions import Who
+
+
+class NotedPause(Struct, frozen=True):
+    """A pause as it is noted outside the database; its fields are columns of `ConsentPause`."""
+
+    id: uuid.UUID
+    subscriber: int
+    paused_at: dt.datetime
+    resumed_at: dt.datetime | None = None
+    resumed_by: uuid.UUID | None = None
+
+
+class NotedSector(Struct, frozen=True):
+    """A partner's sector as it is noted outside the database, and who stated it."""
+
+    partner: uuid.UUID
+    sector: str
+    name: str
 
 
 async def choose(
@@ -50,13 +72,14 @@ async def pause(subscriber: int, form: uuid.UUID, *, channel: str = HERE) -> int
     resuming gives the same consents again, as narrow as they were.
     """
     async with transaction():
+        await_notes()
         await lock(f"pause {subscriber}")
         if await find_pause(subscriber) is not None:
             return 0
         given = [choice.code for choice in await list_choices(subscriber) if choice.given]
         if not given or await ConsentPause.exists().where(ConsentPause.id == form):
             return 0
-        await ConsentPause.insert(ConsentPause(id=form, subscriber=subscriber, paused_at=clock.now()))
+        await write_pause(NotedPause(form, subscriber, clock.now()))
         for purpose in given:
             await consent.withdraw(subscriber, purpose, receipt=uuid.uuid5(form, purpose), channel=channel)
     return len(given)
@@ -69,12 +92,12 @@ async def resume(subscriber: int, form: uuid.UUID, *, channel: str = HERE) -> in
     notice was replaced by one that asks again is left out: nobody agreed to its new words.
     """
     async with transaction():
+        await_notes()
         await lock(f"pause {subscriber}")
         paused = await find_pause(subscriber)
         if paused is None or await ConsentPause.exists().where(ConsentPause.resumed_by == form):
             return 0
-        ended: Values = {ConsentPause.resumed_at: clock.now(), ConsentPause.resumed_by: form}
-        await ConsentPause.update(ended).where(ConsentPause.id == paused.id)
+        await write_pause(NotedPause(paused.id, subscriber, paused.paused_at, clock.now(), form))
         asked_anew = await list_asked_anew_since(paused.paused_at)
         again = [
             choice.code
@@ -85,6 +108,25 @@ async def resume(subscriber: int, form: uuid.UUID, *, channel: str = HERE) -> in
             receipt = uuid.uuid5(paused.id, f"resumed {purpose}")
             await consent.give(subscriber, purpose, receipt=receipt, channel=channel)
     return len(again)
+
+
+async def repeat_pause(noted: NotedPause) -> bool:
+    """Write a pause, or its end, that a restored database lacks, and return whether it lacked it."""
+    known = await fetch_row(NotedPause, select(NotedPause, ConsentPause).where(ConsentPause.id == noted.id))
+    if known is not None and (known == noted or noted.resumed_at is None):
+        return False
+    await add_subscribers([noted.subscriber])
+    await write_pause(noted)
+    return True
+
+
+async def write_pause(pause: NotedPause) -> None:
+    """Write a pause, or its end, and note it."""
+    async with transaction():
+        row = ConsentPause(**structs.asdict(pause))
+        ended = [ConsentPause.resumed_at, ConsentPause.resumed_by]
+        await ConsentPause.insert(row).on_conflict(action="DO UPDATE", target=ConsentPause.id, values=ended)
+        await state_note("pause", pause)
 
 
 async def state_sector(partner: uuid.UUID, sector: str, who: Who, name: str) -> None:
@@ -101,4 +143,5 @@ async def state_sector(partner: uuid.UUID, sector: str, who: Who, name: str) -> 
         stated = PartnerSector(partner=partner, sector=sector, stated_by=name, stated_at=clock.now())
         changed = [PartnerSector.sector, PartnerSector.stated_by, PartnerSector.stated_at]
         await PartnerSector.insert(stated).on_conflict(action="DO UPDATE", target=PartnerSector.partner, values=changed)
+        await state_note("sector", NotedSector(partner, sector, name))
         await note_action(who, "sector_stated", partner, before={"sector": before}, after={"sector": sector})

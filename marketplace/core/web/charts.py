@@ -79,6 +79,16 @@ def waterfall(steps: Sequence[tuple[str, int]], total: int) -> Iterator[tuple[tu
     yield ("", total), Bar("sum", round((left - low) * scale, 1), round((right - left) * scale, 1))
 
 
+def fold(steps: Sequence[tuple[str, int]], most: int = 3) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return the first step with the `most` largest of the others, as they follow each other, and what else is not zero."""
+    largest = sorted(range(1, len(steps)), key=lambda at: -abs(steps[at][1]))[:most]
+    shown = {0, *(at for at in largest if steps[at][1])}
+    return (
+        [step for at, step in enumerate(steps) if at in shown],
+        [step for at, step in enumerate(steps) if at not in shown and step[1]],
+    )
+
+
 def facing(one: int, other: int) -> tuple[float, float]:
     """Return the lengths of two bars of one scale, back to back on a line of 1000: equal values look symmetrical."""
     longest, room = max(abs(one), abs(other), 1), (BAR_WIDTH - BAR_GAP) / 2

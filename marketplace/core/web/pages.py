@@ -26,6 +26,7 @@ from marketplace.core.errors import Cents
 from marketplace.core.settings import settings
 from marketplace.core.web import area_maps, charts, formats, maps
 from marketplace.core.web.i18n import LANGUAGES, gettext, language, ngettext, typeset
+from marketplace.core.web.navigation import current_link, navigation
 from marketplace.core.words import PACKAGE
 from pricing.money import EUR
 
@@ -79,26 +80,6 @@ def sign_in_url(path: str | None = None, query: str | None = None) -> str:
         return url("/sign-in")
     asked = visit.get().query if query is None else query
     return url("/sign-in?" + urlencode({"next": there + (f"?{asked}" if asked else "")}))
-
-
-def navigation() -> list[tuple[str, str]]:
-    """Return the paths and names of the main navigation for the signed-in actor."""
-    _, actor = gettext, visit.get().actor
-    links = [("/catalogue", _("Catalogue")), ("/auctions", _("Auctions"))]
-    if actor is None:
-        return links
-    if actor.partner:
-        links += [("/orders", _("Orders")), ("/keys", _("API keys"))]
-    if actor.subscriber is not None:
-        links += [("/earnings", _("Earnings")), ("/calls", _("Calls")), ("/consent", _("Consent"))]
-    if actor.role == "steward":
-        links += [("/start", _("To do")), ("/steward/datasets", _("Datasets"))]
-        links += [("/steward/offers", _("Offers")), ("/partners", _("Partners"))]
-    if actor.role in ("finance", "auditor"):
-        links += [("/finance", _("Finance"))]
-    if actor.role in ("steward", "auditor"):
-        links += [("/staff/compliance", _("Compliance"))]
-    return [*links, ("/find", _("Search"))]
 
 
 def see(path: str) -> Redirect:
@@ -247,6 +228,7 @@ def engine() -> JinjaTemplateEngine:
         "canonical": canonical,
         "sign_in_url": sign_in_url,
         "navigation": navigation,
+        "current_link": current_link,
     }
     return JinjaTemplateEngine.from_environment(environment)
 

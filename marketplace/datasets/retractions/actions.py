@@ -7,13 +7,17 @@ it is killed, the next ingestion, build or run of the job completes it. The stor
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct, structs
+
 from marketplace.core import clock, object_store
-from marketplace.core.database import Values, execute
+from marketplace.core.database import Values, execute, fetch_rows, select, transaction
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.instants import EPOCH
 from marketplace.core.locks import exclusive
+from marketplace.core.notes.actions import state_note
 from marketplace.core.progress import WAITING, no_progress
 from marketplace.core.settings import settings
 from marketplace.datasets.builds.event_store import Store
@@ -24,7 +28,6 @@ from marketplace.datasets.retractions.store_rewriting import retract as remove
 from marketplace.datasets.retractions.tables import Retraction
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from marketplace.core.progress import ReportProgress
@@ -32,6 +35,17 @@ if TYPE_CHECKING:
 INGESTION: Final = "ingest events"
 """The lock for all changes of the event store."""
 ERASURE: Final = "the person erased themselves"
+
+
+class NotedRetraction(Struct, frozen=True):
+    """A retraction as it is noted outside the database; its fields are columns of `Retraction`."""
+
+    subscriber: int | None
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    reason: str
+    asked_by: str
+    asked_at: dt.datetime
 
 
 async def retract(
@@ -65,16 +79,22 @@ async def ask(
         raise Invalid("The interval is not over yet.")
     if not reason.strip():
         raise Invalid("A retraction says why.")
-    await Retraction.insert(
-        Retraction(
-            subscriber=subscriber,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            reason=reason.strip(),
-            asked_by=by,
-            asked_at=clock.now(),
-        )
-    )
+    await _write(NotedRetraction(subscriber, starts_at, ends_at, reason.strip(), by, clock.now()))
+
+
+async def repeat(noted: NotedRetraction) -> bool:
+    """Request again what a restored database lacks, and return whether it lacked it."""
+    known = select(NotedRetraction, Retraction).where(Retraction.asked_at == noted.asked_at)
+    if noted in await fetch_rows(NotedRetraction, known):
+        return False
+    await _write(noted)
+    return True
+
+
+async def _write(noted: NotedRetraction) -> None:
+    async with transaction():
+        await Retraction.insert(Retraction(**structs.asdict(noted)))
+        await state_note("retraction", noted)
 
 
 async def request_erasures(line: int | None = None) -> None:

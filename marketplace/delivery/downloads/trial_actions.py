@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from marketplace.people.identity.actors import Actor
 
-OLD_ENOUGH: Final = dt.timedelta(days=28)
 LASTS: Final = dt.timedelta(days=14)
 
 
@@ -59,7 +58,8 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
         if await is_reserved(listing.offer, partner, now, now):
             raise Conflict("Another partner holds this dataset exclusively for now.")
         older = existing(
-            await find_tryable(dataset, now - OLD_ENOUGH), Conflict("No release of it is old enough to be tried.")
+            await find_tryable(dataset, listing.sheet, now),
+            Conflict("No release of it is old enough to be tried: it must be two half-lives old."),
         )
         await Trial.insert(Trial(id=trial, partner=partner, release=older.release, began_at=now, ends_at=now + LASTS))
 

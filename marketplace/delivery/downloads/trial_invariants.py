@@ -7,4 +7,4 @@ from typing import Final
 from marketplace.core.statements import Invariant
 from marketplace.delivery.downloads.trial_queries import SQL
 
-TRIALS: Final = (Invariant("a trial is of a release whose period ended four weeks before", SQL["list_too_young"]),)
+TRIALS: Final = (Invariant("a trial is of a release that was two half-lives old", SQL["list_too_young"]),)

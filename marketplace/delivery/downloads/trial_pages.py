@@ -111,9 +111,10 @@ async def give(partner: uuid.UUID, file_format: str) -> Stream:
 
 async def _shown(request: ActorRequest, code: str) -> dict[str, Any]:
     assert request.user.partner
+    listing = await get_listing(code)
     return {
-        "listing": await get_listing(code),
-        "older": await trial_queries.find_tryable(code, clock.now() - trial_actions.OLD_ENOUGH),
+        "listing": listing,
+        "older": await trial_queries.find_tryable(code, listing.sheet, clock.now()),
         "trial": await trial_queries.find_trial(request.user.partner),
     }
 

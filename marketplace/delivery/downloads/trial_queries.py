@@ -34,9 +34,9 @@ class OwnTrial(EntitlementRow, frozen=True):
     title_en: str
 
 
-async def find_tryable(dataset: str, before: dt.datetime) -> Tryable | None:
-    """Return the latest release of a dataset that ended before an instant, except its last one; or None."""
-    return await fetch_row(Tryable, SQL["find_tryable"], dataset, before)
+async def find_tryable(dataset: str, sheet: str, now: dt.datetime) -> Tryable | None:
+    """Return the latest release of a dataset that is two half-lives of its price sheet old, except its last one; or None."""
+    return await fetch_row(Tryable, SQL["find_tryable"], dataset, sheet, now)
 
 
 async def find_trial(partner: uuid.UUID) -> OwnTrial | None:

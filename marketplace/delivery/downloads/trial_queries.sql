@@ -1,10 +1,17 @@
 -- name: find_tryable
--- The latest sealed release of the dataset $1 that ended before $2, was not recalled, and is not of the last period.
+-- The latest sealed release of the dataset $1 that ended two half-lives of the sheet $2 before $3. It was not recalled,
+-- and is not of the last period.
 SELECT release.id AS release, release.period_from, release.period_to
 FROM release
 WHERE release.dataset = $1
   AND release.state = 'sealed'
-  AND release.period_to < $2
+  AND release.period_to <= $3::timestamptz - (
+      SELECT 2 * (terms::json ->> 'half_life_hours')::integer * interval '1 hour'
+      FROM sheet_version
+      WHERE sheet = $2 AND starts_at <= $3
+      ORDER BY starts_at DESC, number DESC
+      LIMIT 1
+  )
   AND release.period_to < (
       SELECT max(newer.period_to) FROM release AS newer WHERE newer.dataset = $1 AND newer.state = 'sealed'
   )
@@ -44,11 +51,25 @@ LEFT JOIN revocation ON revocation.release = release.id
 WHERE trial.partner = $1;
 
 -- name: list_too_young
--- Trials that began less than four weeks after their release ended.
+-- Trials that began before their release was two half-lives old, by each sheet on which its dataset was offered then.
 SELECT trial.id, trial.release
 FROM trial
 JOIN release ON release.id = trial.release
-WHERE release.period_to > trial.began_at - interval '28 days';
+WHERE NOT EXISTS (
+    SELECT
+    FROM offer
+    JOIN sheet_version AS stated ON stated.sheet = offer.sheet AND stated.starts_at <= trial.began_at
+    WHERE offer.dataset = release.dataset
+      AND release.period_to
+      <= trial.began_at - 2 * (stated.terms::json ->> 'half_life_hours')::integer * interval '1 hour'
+      AND NOT EXISTS (
+          SELECT
+          FROM sheet_version AS newer
+          WHERE newer.sheet = stated.sheet
+            AND newer.starts_at <= trial.began_at
+            AND (newer.starts_at, newer.number) > (stated.starts_at, stated.number)
+      )
+);
 
 -- name: is_allowed
 -- Whether the trail has a line of the verb $2 about the partner $1.

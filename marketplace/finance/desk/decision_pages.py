@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
 PATH: Final = "/finance/decisions"
 MOVED: Final = {
-    "/finance/credit/decided": "?kind=credit",
-    "/finance/credit/decided.csv": ".csv?kind=credit",
-    "/finance/categories.csv": ".csv?kind=category",
-    "/finance/write-offs": "?kind=write_off",
-    "/finance/write-offs.csv": ".csv?kind=write_off",
+    "/finance/credit/decided": f"{PATH}?kind=credit",
+    "/finance/credit/decided.csv": f"{PATH}.csv?kind=credit",
+    "/finance/categories.csv": f"{PATH}.csv?kind=category",
+    "/finance/write-offs": f"{PATH}?kind=write_off",
+    "/finance/write-offs.csv": f"{PATH}.csv?kind=write_off",
+    "/finance/search": "/find",
 }
-"""Addresses of lists that are this one now → what of it they were."""
+"""Addresses that a person may have kept → where what they showed is now."""
 
 
 class DecisionForm(Struct):
@@ -121,8 +122,8 @@ def _moved(address: str, now: str) -> HTTPRouteHandler:
     @get(address, guards=READERS, opt=expect("finance", "auditor"))
     async def moved(request: Request[Any, Any, Any]) -> Redirect:
         asked = urlencode(list(request.query_params.multi_items()))
-        there = PATH + now + (f"&{asked}" if asked else "")
-        return Redirect(url(there), status_code=HTTP_308_PERMANENT_REDIRECT)
+        joined = "&" if "?" in now else "?"
+        return Redirect(url(f"{now}{joined}{asked}" if asked else now), status_code=HTTP_308_PERMANENT_REDIRECT)
 
     return moved
 

@@ -16,16 +16,14 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web import formats
 from marketplace.core.web.pages import PageNumber, see
 from marketplace.finance.bank.queries import list_accounts as list_bank_accounts
-from marketplace.finance.bank.queries import list_gaps
-from marketplace.finance.reconciliation import exception_queries, penalty_pages, queries, queue_pages
+from marketplace.finance.reconciliation import penalty_pages, queries
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.finance.reconciliation.base_pages import finance_page
 from marketplace.finance.reconciliation.refunds import propose_refund
 from marketplace.money.credit.queries import find_due
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text
-from marketplace.money.ledger.periods import list_open
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
-from marketplace.people.proposals.queries import list_proposals, signs_of_proposers
+from marketplace.people.proposals.queries import signs_of_proposers
 
 
 class RefundForm(Struct):
@@ -35,30 +33,6 @@ class RefundForm(Struct):
     form_id: uuid.UUID
     amount: str = ""
     bears_loss: str = ""
-
-
-@get("/finance", guards=READERS, opt=expect("finance", "auditor"))
-async def overview(request: ActorRequest) -> Template:
-    """Show what needs doing, how old it is, and where the money is."""
-    unmatched = await exception_queries.list_exceptions(kept=True)
-    return finance_page(
-        "overview.html",
-        figures=await queries.get_figures(),
-        last=await queries.last_run(),
-        cash=await queries.list_cash(clock.now()),
-        month=formats.month,
-        reasons=unmatched.reasons,
-        ages=unmatched.ages,
-        looked_at=unmatched.looked_at,
-        days=exception_queries.AGES,
-        worst=unmatched.rows[:5],
-        path_of=queue_pages.path_of,
-        proposals=sum(row.proposed_by != request.user.person for row in await list_proposals("waiting")),
-        accounts=await list_bank_accounts(),
-        gaps=await list_gaps(),
-        months=await list_open(clock.now()),
-        may_act=request.user.role == "finance",
-    )
 
 
 @get("/finance/reconciliation", guards=READERS, opt=expect("finance", "auditor"))
@@ -142,7 +116,6 @@ async def transaction_page(movement_id: FromPath[str]) -> Template:
 
 ROUTES = [
     *penalty_pages.ROUTES,
-    overview,
     reconciliation,
     reconcile_now,
     order_page,

@@ -21,7 +21,7 @@ from marketplace.oversight.public_log.queries import (
     list_items_between,
 )
 from pricing.log.days import bucket_of, item_leaf, path_of, salt_of
-from pricing.log.proofs import Item, Proof, write_proof
+from pricing.log.proofs import Item, Proof, faults_of, write_proof
 from pricing.log.tiles import Tiles
 from pricing.log.verdicts import contradictions
 from pricing.merkle import inclusion_path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from marketplace.oversight.public_log.queries import Entry
 
 NOT_YET = "The log does not have it yet: days are logged once they are over, and what happens within seconds."
+
+CHANGED = "This was changed: it is not what the log was given."
 
 
 async def prove_entry(number: int) -> str:
@@ -50,7 +52,8 @@ async def prove_item(kind: str, source: str, document: bytes) -> str:
     leaves = [(one.place, item_leaf(salt_of(tree.key, one.source), one.digest)) for one in bucket]
     path = await asyncio.to_thread(path_of, tree.key, tree.crown, leaves, placed.place)
     entry = await find_entry(kind, tree.day.isoformat())
-    assert entry is not None, "a day's tree and its entry are of one transaction"
+    if entry is None:
+        raise Conflict(CHANGED)
     return await _proven(entry, Item(source, document, salt_of(tree.key, source), path))
 
 
@@ -79,4 +82,7 @@ async def _proven(entry: Entry, item: Item | None) -> str:
         raise NotFound(NOT_YET)
     tiles = Tiles(reader(origin), published.size)
     path = await asyncio.to_thread(inclusion_path, tiles.hash_of, entry.number, published.size)
-    return write_proof(Proof(entry.number, path, published, entry.content, item))
+    proof = Proof(entry.number, path, published, entry.content, item)
+    if faults_of(proof, hashlib.sha256(item.document).digest() if item else b""):
+        raise Conflict(CHANGED)  # in the database, whose owner cannot change what the log's files have
+    return write_proof(proof)

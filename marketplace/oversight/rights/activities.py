@@ -52,6 +52,7 @@ ACTIVITIES: Final = (
         (
             "consent.purposes",
             "consent.switches",
+            "core.notes",
             "subscribers.my_data",
             "datasets.retractions",
             "subscribers.earnings.contribution_tables",
@@ -75,6 +76,7 @@ ACTIVITIES: Final = (
                 "catalogue.requests",
                 "sales.auctions",
                 "sales.orders",
+                "sales.orders.approval_tables",
                 "sales.orders.claim_tables",
                 "sales.subscriptions",
                 "people.spending",

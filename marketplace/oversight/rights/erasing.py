@@ -16,8 +16,10 @@ from marketplace.core import clock
 from marketplace.core.database import transaction
 from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.locks import lock
+from marketplace.core.notes.actions import note_after_commit
 from marketplace.datasets.retractions.actions import request_erasures
 from marketplace.oversight.message_kinds import GOODBYE
+from marketplace.oversight.rights.erasure_list import note_erasures
 from marketplace.oversight.rights.queries import Me, get_me
 from marketplace.oversight.rights.tables import ErasedPerson
 from marketplace.people.identity.actions import erase_person
@@ -34,10 +36,12 @@ CENT_MICRO: Final = 10_000
 
 
 class Outcome(Struct, frozen=True):
-    """What erasing would do to a person's money: all fields are None without a line."""
+    """What erasing would do to a person's money: balance and outlook are None without a line."""
 
     balance: Balance | None
     outlook: Outlook | None
+    left_micro: int
+    """What no payout under way takes, in millionths of a euro."""
     may_be_paid: bool
     """Whether there is a cent to pay, and bank details to pay it to."""
 
@@ -46,11 +50,12 @@ async def foresee(person: uuid.UUID) -> Outcome:
     """Return the effect on a person's money if they were erased now."""
     me = await get_me(person)
     if me.line is None:
-        return Outcome(None, None, may_be_paid=False)
+        return Outcome(None, None, 0, may_be_paid=False)
     balance = await get_balance(me.line)
     outlook = await get_outlook(me.line, balance.payable_micro, clock.now())
     left_micro = balance.payable_micro - _unsent_minor(outlook) * CENT_MICRO
-    return Outcome(balance, outlook, left_micro >= CENT_MICRO and await has_way_to_be_paid(me.line))
+    may_be_paid = left_micro >= CENT_MICRO and await has_way_to_be_paid(me.line)
+    return Outcome(balance, outlook, left_micro, may_be_paid)
 
 
 def _unsent_minor(outlook: Outlook) -> int:
@@ -70,6 +75,7 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
     async with transaction():
         await lock(f"erasure {person}")
         if await ErasedPerson.exists().where(ErasedPerson.person == person):
+            note_after_commit(note_erasures)
             return
         me = await get_me(person)
         if me.role:
@@ -92,6 +98,7 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
         if me.line is not None:
             await request_erasures(me.line)
         await ErasedPerson.insert(ErasedPerson(person=person, at=clock.now(), noted_at=None))
+        note_after_commit(note_erasures)
 
 
 async def _drop_unmailed(me: Me) -> None:

@@ -34,3 +34,12 @@ FROM incident_step
 JOIN person ON person.id = incident_step.decided_by
 WHERE incident_step.incident = $1
 ORDER BY incident_step.id;
+
+-- name: is_imported
+-- Whether words from the source $1 were recorded at the instant $2, or in the second around it, as the trail notes.
+SELECT EXISTS (
+    SELECT
+    FROM staff_action
+    WHERE verb = 'consents_imported' AND subject = $1
+      AND at BETWEEN $2::timestamptz - interval '1 second' AND $2::timestamptz + interval '1 second'
+);

@@ -19,7 +19,7 @@ class ErasedPerson(Table, db=DB, tablename="erasure"):
     """The random id of the former row; of the person's data, only remaining rows still have it."""
     at = Timestamptz()
     noted_at = Timestamptz(null=True, default=None)
-    """When it was written to PARTAGE_ERASURES; null: not yet."""
+    """When it was written to PARTAGE_NOTES; null: not yet."""
 
 
 class Incident(Table, db=DB, tablename="incident"):

@@ -149,12 +149,13 @@ def clean_country(code: str) -> str:
 
 
 def clean_vat(country: str, number: str) -> str:
-    """Return a VAT number compact, with its prefix, checked by its own country's digits; empty outside the Union.
+    """Return a VAT number compact, with its prefix, checked by its own country's digits; empty if none is given.
 
-    A French number's last nine digits are the company's SIREN, whose check digit must hold as well. Only VIES knows
-    whether the number is in force. Monaco and France's overseas departments use French numbers too, and may omit them.
+    Outside the Union it is empty too. A French number's last nine digits are the company's SIREN, whose check digit must
+    hold as well. Only VIES knows whether the number is in force. Monaco and France's overseas departments use French
+    numbers too. A company without a number signs up all the same, and pays VAT as one whose number is not confirmed.
     """
-    if country not in EU and (country not in FRENCH_NUMBERS or not number.strip()):
+    if not number.strip() or (country not in EU and country not in FRENCH_NUMBERS):
         return ""
     prefix = {"GR": "EL"}.get(country, "FR" if country in FRENCH_NUMBERS else country)
     compact = re.sub(r"[\s.\-/]", "", number).upper()
@@ -167,7 +168,7 @@ def clean_vat(country: str, number: str) -> str:
     if not valid:
         raise Invalid(
             "{number} is not a VAT number of {country}; it looks like FR40303265045.",
-            number=number.strip() or "–",
+            number=number.strip(),
             country=country,
             field="vat_number",
         )

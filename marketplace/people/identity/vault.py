@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from marketplace.core.sealing import derived, keyring
 from marketplace.core.settings import settings
 
 if TYPE_CHECKING:
@@ -40,24 +39,13 @@ class UnopenableError(Exception):
 
 
 @functools.cache
-def _keyring(text: str) -> dict[str, bytes]:
-    return {name: bytes.fromhex(key) for name, _, key in (part.partition(":") for part in text.split(","))}
-
-
-@functools.cache
-def _derived(key: bytes, use: str) -> bytes:
-    """Return a key for one use, so that sealing and fingerprinting never share one."""
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"partage {use}".encode()).derive(key)
-
-
-@functools.cache
 def _cipher(key: bytes) -> AESGCM:
-    return AESGCM(_derived(key, "seal"))
+    return AESGCM(derived(key, "seal"))
 
 
 def current_key() -> str:
     """Return the id of the key that seals now."""
-    return next(iter(_keyring(settings().identity_keys)))
+    return next(iter(keyring(settings().identity_keys)))
 
 
 def seal(content: dict[str, str], row: uuid.UUID, line: int, *, table: str = BANK_DETAILS) -> tuple[str, bytes]:
@@ -69,13 +57,13 @@ def seal(content: dict[str, str], row: uuid.UUID, line: int, *, table: str = BAN
     plain = json.dumps(content, ensure_ascii=False).encode()
     padded = plain.ljust(-(-len(plain) // PADDED_TO_BYTES) * PADDED_TO_BYTES)
     nonce = os.urandom(NONCE_BYTES)
-    cipher = _cipher(_keyring(settings().identity_keys)[name])
+    cipher = _cipher(keyring(settings().identity_keys)[name])
     return name, nonce + cipher.encrypt(nonce, padded, _bound_to(table, name, row, line))
 
 
 def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int, *, table: str = BANK_DETAILS) -> dict[str, str]:
     """Return the content that `seal` got; refuses UnopenableError."""
-    keys = _keyring(settings().identity_keys)
+    keys = keyring(settings().identity_keys)
     if key_id not in keys:
         raise UnopenableError(f"PARTAGE_IDENTITY_KEYS lacks the key {key_id}, which sealed the row {row}.")
     cipher = _cipher(keys[key_id])
@@ -107,7 +95,7 @@ def fingerprint(text: str) -> str:
 
 def fingerprints(text: str) -> list[str]:
     """Return a text's fingerprints under every key, the present one's first."""
-    keys = [_derived(key, "fingerprint") for key in _keyring(settings().identity_keys).values()]
+    keys = [derived(key, "fingerprint") for key in keyring(settings().identity_keys).values()]
     return [hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in keys]
 
 

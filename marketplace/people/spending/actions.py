@@ -70,6 +70,7 @@ async def write_limit(owner: Actor, holder: uuid.UUID, terms: Terms) -> None:
             datasets=terms.datasets,
             purposes=terms.purposes,
             ends_at=terms.ends_at,
+            approval_minor=terms.approval_minor,
             written_at=now,
             revoked_at=None,
         )
@@ -152,7 +153,8 @@ async def count_late(orders: Sequence[uuid.UUID]) -> None:
 async def lock_limits(spenders: Sequence[Spender], subjects: Sequence[uuid.UUID], at: dt.datetime) -> list[LockedLimit]:
     """Return the limit of each spender in turn, locked with the month of `at` until the transaction ends."""
     people, keys = [one.person for one in spenders], [one.key for one in spenders]
-    return await fetch_rows(LockedLimit, SQL["lock_limits"], people, keys, list(subjects), month_of(at))
+    since = at - rules.APPROVAL_COUNTS_FOR
+    return await fetch_rows(LockedLimit, SQL["lock_limits"], people, keys, list(subjects), month_of(at), since)
 
 
 async def count_purchases(allowed: Sequence[Allowed], at: dt.datetime, *, auction: uuid.UUID | None = None) -> None:
@@ -168,6 +170,7 @@ async def count_purchases(allowed: Sequence[Allowed], at: dt.datetime, *, auctio
         [one.purchase.amount_minor for one in allowed],
         month_of(at),
         at,
+        [one.purchase.approved_by for one in allowed],
     )
 
 

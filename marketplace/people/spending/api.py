@@ -20,6 +20,8 @@ class OwnSpendingLimit(Struct):
     """The most that one order or bid may be."""
     month_minor: int
     """The most that a month of Paris may be."""
+    approval_minor: int | None
+    """The most within a day without an administrator's approval; None: no order needs one."""
     left_minor: int
     """What is left of this month: open bids count as spent until their auction is over."""
     datasets: list[str]
@@ -37,10 +39,7 @@ async def own_limit(request: ActorRequest) -> OwnSpendingLimit:
         await find_own(request.user.key, clock.now()),
         NotFound("This key has no spending limit: an administrator of your company sets one."),
     )
-    left_minor = max(0, found.month_minor - found.spent_minor)
-    return OwnSpendingLimit(
-        found.order_minor, found.month_minor, left_minor, found.datasets, found.purposes, found.ends_at
-    )
+    return OwnSpendingLimit(**{name: getattr(found, name) for name in OwnSpendingLimit.__struct_fields__})
 
 
 ROUTES = [own_limit]

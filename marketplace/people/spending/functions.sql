@@ -5,11 +5,15 @@ CREATE INDEX IF NOT EXISTS spending_by_limit ON spending (spending_limit, at);
 
 -- Locks, until the transaction ends, the limits of people and keys (people[i] or keys[i]) with their month, and returns
 -- each in turn as it is then. reserved_minor is what counts already for subjects[i] under that limit in that month.
--- The rows are locked in one order, those of the subjects' former holders too, so that nobody waits in a circle.
-CREATE OR REPLACE FUNCTION lock_spending(people uuid[], keys uuid[], subjects uuid[], in_month date)
+-- unapproved_minor is what counts under it since `since` and nobody approved, without the subject itself. The rows are
+-- locked in one order, those of the subjects' former holders too, so that nobody waits in a circle; the limit itself too,
+-- since two months may count together.
+CREATE OR REPLACE FUNCTION lock_spending(
+    people uuid[], keys uuid[], subjects uuid[], in_month date, since timestamptz
+)
 RETURNS TABLE (
     place bigint, is_owner boolean, spending_limit uuid, order_minor bigint, left_minor bigint, reserved_minor bigint,
-    datasets text[], purposes text[], ends_at timestamptz
+    datasets text[], purposes text[], ends_at timestamptz, approval_minor bigint, unapproved_minor bigint
 )
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -21,7 +25,7 @@ BEGIN
         SELECT id FROM spending_limit AS known
         WHERE (person = ANY (people) OR api_key = ANY (keys)) AND limit_is_in_force(id)
         ORDER BY id
-        FOR SHARE
+        FOR NO KEY UPDATE
     ) AS locked;
     INSERT INTO spending_month (id, spending_limit, month, spent_minor, ceiling_minor)
     SELECT gen_random_uuid(), id, in_month, 0, month_minor FROM spending_limit WHERE id = ANY (chosen) ORDER BY id
@@ -44,7 +48,15 @@ BEGIN
         coalesce(former.amount_minor, 0),
         held.datasets,
         held.purposes,
-        held.ends_at
+        held.ends_at,
+        held.approval_minor,
+        coalesce(
+            (SELECT sum(recent.amount_minor)
+             FROM spending AS recent
+             WHERE recent.spending_limit = held.id AND recent.at > since AND recent.subject <> given.subject
+               AND recent.returned_at IS NULL AND recent.bids IS NULL AND recent.approved_by IS NULL),
+            0
+        )::bigint
     FROM unnest(people, keys, subjects) WITH ORDINALITY AS given (person, api_key, subject, place)
     LEFT JOIN person AS colleague ON colleague.id = given.person AND colleague.ended_at IS NULL
     LEFT JOIN spending_limit AS held
@@ -61,15 +73,15 @@ END $$;
 -- no higher one. lock_spending was called before.
 CREATE OR REPLACE FUNCTION count_spending(
     new_subject uuid, of_auction uuid, of_partner uuid, by_person uuid, by_key uuid, under uuid, in_month date,
-    new_minor bigint, new_at timestamptz
+    new_minor bigint, new_at timestamptz, by_approver uuid
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM spending WHERE subject = new_subject AND returned_at IS NULL AND amount_minor > new_minor) THEN
         RETURN;
     END IF;
     PERFORM return_spending(ARRAY[new_subject]);
-    INSERT INTO spending (subject, auction, partner, person, api_key, spending_limit, month, amount_minor, at)
-    VALUES (new_subject, of_auction, of_partner, by_person, by_key, under, in_month, new_minor, new_at)
+    INSERT INTO spending (subject, auction, partner, person, api_key, spending_limit, month, amount_minor, at, approved_by)
+    VALUES (new_subject, of_auction, of_partner, by_person, by_key, under, in_month, new_minor, new_at, by_approver)
     ON CONFLICT (subject) DO UPDATE
     SET person = excluded.person, api_key = excluded.api_key, spending_limit = excluded.spending_limit,
         month = excluded.month, amount_minor = excluded.amount_minor, at = excluded.at, returned_at = NULL;

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PATH: Final = "/company/spending"
 LONGEST: Final = 2_000
 SHOWN_DAYS: Final = 365
+FIELDS: Final = ("order", "month", "datasets", "purposes", "until", "approval")
 COLUMNS: Final[Columns[SpentInMonth]] = {
     "Month": lambda row: f"{row.month:%Y-%m}",
     "Name": lambda row: row.name,
@@ -47,6 +48,7 @@ class LimitForm(Struct):
     datasets: str = ""
     purposes: str = ""
     until: str = ""
+    approval: str = ""
 
     def read(self) -> Terms:
         """Return the terms; refuses what is no amount, no code or no day, and names the field."""
@@ -56,6 +58,7 @@ class LimitForm(Struct):
             _codes(self.datasets, "datasets"),
             _codes(self.purposes, "purposes"),
             _end_of(self.until),
+            read_cents(self.approval, field="approval") if self.approval.strip() else None,
         )
 
 
@@ -109,7 +112,8 @@ async def _limit(of: uuid.UUID, holder: uuid.UUID) -> dict[str, Any]:
 def _typed(row: Holder | None) -> dict[str, str]:
     """Return a limit as it is typed; without one, a year."""
     if row is None or row.ends_at is None:
-        return {"until": (clock.now() + dt.timedelta(days=SHOWN_DAYS)).astimezone(PARIS).date().isoformat()}
+        year_on = (clock.now() + dt.timedelta(days=SHOWN_DAYS)).astimezone(PARIS).date()
+        return dict.fromkeys(FIELDS, "") | {"until": year_on.isoformat()}
     last_day = (row.ends_at - dt.timedelta(microseconds=1)).astimezone(PARIS).date()
     return {
         "order": typed_amount(row.order_minor or 0),
@@ -117,6 +121,7 @@ def _typed(row: Holder | None) -> dict[str, str]:
         "datasets": ", ".join(row.datasets),
         "purposes": ", ".join(row.purposes),
         "until": last_day.isoformat(),
+        "approval": "" if row.approval_minor is None else typed_amount(row.approval_minor),
     }
 
 
@@ -136,10 +141,8 @@ async def write_limit(
     try:
         await actions.write_limit(request.user, holder, data.read())
     except Refusal as refusal:
-        names = ("order", "month", "datasets", "purposes", "until")
-        return again(
-            "spending/limit.html", refusal, form={one: getattr(data, one)[:LONGEST] for one in names}, **context
-        )
+        typed = {one: getattr(data, one)[:LONGEST] for one in FIELDS}
+        return again("spending/limit.html", refusal, form=typed, **context)
     return see(PATH)
 
 

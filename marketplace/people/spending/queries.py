@@ -28,6 +28,7 @@ class Holder(Struct, frozen=True):
     spending_limit: uuid.UUID | None
     order_minor: int | None
     month_minor: int | None
+    approval_minor: int | None
     spent_minor: int
     datasets: list[str]
     purposes: list[str]
@@ -58,14 +59,20 @@ class SpentInMonth(Struct, frozen=True):
 
 
 class OwnLimit(Struct, frozen=True):
-    """A key's own limit and what it has spent this month; cents before VAT. Empty datasets or purposes mean any."""
+    """A holder's own limit and what it has spent this month; cents before VAT. Empty datasets or purposes mean any."""
 
     order_minor: int
     month_minor: int
+    approval_minor: int | None
     spent_minor: int
     datasets: list[str]
     purposes: list[str]
     ends_at: dt.datetime
+
+    @property
+    def left_minor(self) -> int:
+        """What is left of this month."""
+        return max(0, self.month_minor - self.spent_minor)
 
 
 async def list_holders(partner: uuid.UUID, now: dt.datetime) -> list[Holder]:
@@ -85,6 +92,6 @@ async def list_spent(partner: uuid.UUID) -> list[SpentInMonth]:
     return await fetch_rows(SpentInMonth, SQL["list_spent"], partner, MOST_ROWS)
 
 
-async def find_own(key: uuid.UUID | None, now: dt.datetime) -> OwnLimit | None:
-    """Return a key's own limit, or None."""
-    return await fetch_row(OwnLimit, SQL["find_own"], key, month_of(now))
+async def find_own(holder: uuid.UUID | None, now: dt.datetime) -> OwnLimit | None:
+    """Return a colleague's or key's own limit, or None."""
+    return await fetch_row(OwnLimit, SQL["find_own"], holder, month_of(now))

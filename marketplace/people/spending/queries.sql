@@ -1,14 +1,16 @@
 -- name: lock_limits
--- The limits of the people $1[i] or keys $2[i], in turn, locked with the month $4, and what counts for the subjects
--- $3[i].
-SELECT * FROM lock_spending($1::uuid[], $2::uuid[], $3::uuid[], $4::date);
+-- The limits of the people $1[i] or keys $2[i], in turn, locked with the month $4, what counts for the subjects $3[i],
+-- and what nobody approved since $5.
+SELECT * FROM lock_spending($1::uuid[], $2::uuid[], $3::uuid[], $4::date, $5::timestamptz);
 
 -- name: count_purchases
 -- Counts the orders or bids $1[i] (bids of the auction $2) of the partners $3[i], by the people $4[i] or keys $5[i],
--- under the limits $6[i], for $7[i] cents, in the month $8, at $9.
-SELECT count_spending(subject, $2::uuid, partner, person, api_key, spending_limit, $8::date, minor, $9::timestamptz)
-FROM unnest($1::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[])
-    AS given (subject, partner, person, api_key, spending_limit, minor);
+-- under the limits $6[i], for $7[i] cents, in the month $8, at $9, approved by $10[i].
+SELECT count_spending(
+    subject, $2::uuid, partner, person, api_key, spending_limit, $8::date, minor, $9::timestamptz, approver
+)
+FROM unnest($1::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $10::uuid[])
+    AS given (subject, partner, person, api_key, spending_limit, minor, approver);
 
 -- name: lock_bids
 -- The bids $1, locked, and whether their limit is in force still.
@@ -42,6 +44,7 @@ SELECT
     held.id AS spending_limit,
     held.order_minor,
     held.month_minor,
+    held.approval_minor,
     coalesce(counted.spent_minor, 0) AS spent_minor,
     coalesce(held.datasets, ARRAY[]::text[]) AS datasets,
     coalesce(held.purposes, ARRAY[]::text[]) AS purposes,
@@ -83,8 +86,8 @@ ORDER BY spending.month DESC, ordered_minor DESC, name
 LIMIT $2;
 
 -- name: find_own
--- The limit of the key $1, with what it spent in the month $2.
-SELECT order_minor, month_minor, coalesce(spent_minor, 0) AS spent_minor, datasets, purposes, ends_at
+-- The limit of the colleague or key $1, with what it spent in the month $2.
+SELECT order_minor, month_minor, approval_minor, coalesce(spent_minor, 0) AS spent_minor, datasets, purposes, ends_at
 FROM spending_limit
 LEFT JOIN spending_month ON spending_month.spending_limit = spending_limit.id AND month = $2
-WHERE api_key = $1 AND revoked_at IS NULL;
+WHERE (person = $1 OR api_key = $1) AND revoked_at IS NULL;

@@ -15,6 +15,8 @@ from marketplace.core.web.formats import paris_day
 if TYPE_CHECKING:
     from marketplace.people.identity.actors import Actor
 
+APPROVAL_COUNTS_FOR: Final = dt.timedelta(days=1)
+"""What is ordered within this time counts together for approval, so that nobody splits an order to avoid it."""
 MOST_MINOR: Final = 10**12
 """The highest ceiling: ten thousand million euros."""
 LONGEST: Final = dt.timedelta(days=2 * 366)
@@ -23,6 +25,10 @@ LONGEST: Final = dt.timedelta(days=2 * 366)
 
 class BeyondLimit(NotAllowed):
     """The spending limit of who orders does not allow it."""
+
+
+class NeedsApproval(BeyondLimit):
+    """The spending limit allows it once an administrator of the company approved exactly that order."""
 
 
 class Spender(Struct, frozen=True):
@@ -43,12 +49,15 @@ class Purchase(Struct, frozen=True):
     amount_minor: int
     datasets: Sequence[str]
     purposes: Sequence[str]
+    approved_by: uuid.UUID | None = None
+    """The administrator who approved exactly this."""
 
 
 class LockedLimit(Struct, frozen=True):
     """A spender's limit with what is left of its month, locked; without one all but the first two are None.
 
-    is_owner: None for a key, and for who is not of the company any more.
+    is_owner: None for a key, and for who is not of the company any more. unapproved_minor: what counts under it of the
+    last day and was not approved, without the subject itself.
     """
 
     place: int
@@ -60,16 +69,22 @@ class LockedLimit(Struct, frozen=True):
     datasets: list[str] | None
     purposes: list[str] | None
     ends_at: dt.datetime | None
+    approval_minor: int | None = None
+    unapproved_minor: int = 0
 
 
 class Terms(Struct, frozen=True):
-    """What an owner writes of a limit; `datasets` and `purposes` are codes, empty for any."""
+    """What an owner writes of a limit; `datasets` and `purposes` are codes, empty for any.
+
+    approval_minor: beyond it within a day an administrator approves each order; None: no order needs it.
+    """
 
     order_minor: int
     month_minor: int
     datasets: list[str]
     purposes: list[str]
     ends_at: dt.datetime
+    approval_minor: int | None = None
 
 
 def spender_of(actor: Actor) -> Spender:
@@ -94,6 +109,8 @@ def check_terms(terms: Terms, now: dt.datetime) -> None:
         raise Invalid("Write how much one order may cost at most.", field="order")
     if not terms.order_minor <= terms.month_minor <= MOST_MINOR:
         raise Invalid("A month’s ceiling is at least that of one order.", field="month")
+    if terms.approval_minor is not None and not 0 <= terms.approval_minor <= terms.month_minor:
+        raise Invalid("What needs no approval is at most a month’s ceiling.", field="approval")
     if not now < terms.ends_at <= now + LONGEST:
         raise Invalid("A limit ends on a day to come, within two years.", field="until")
 
@@ -131,6 +148,18 @@ def check(limit: LockedLimit, purchase: Purchase, now: dt.datetime) -> None:
             "The spending limit has {left} left this month before VAT, and this is {amount}.",
             left=Cents(limit.left_minor + limit.reserved_minor),
             amount=Cents(purchase.amount_minor),
+        )
+    _check_approval(limit, purchase)
+
+
+def _check_approval(limit: LockedLimit, purchase: Purchase) -> None:
+    """Refuse, with NeedsApproval, what goes beyond the most within a day that needs no approval."""
+    unapproved_minor = limit.unapproved_minor + purchase.amount_minor
+    if limit.approval_minor is not None and unapproved_minor > limit.approval_minor and purchase.approved_by is None:
+        raise NeedsApproval(
+            "The spending limit allows {most} within a day before VAT without approval, and with this it is {amount}.",
+            most=Cents(limit.approval_minor),
+            amount=Cents(unapproved_minor),
         )
 
 

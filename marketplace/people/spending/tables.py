@@ -34,12 +34,15 @@ class SpendingLimit(Table, db=DB, tablename="spending_limit"):
     """The codes of the only datasets that may be bought; empty: any."""
     purposes = Array(base_column=Text())
     """The codes of the only purposes whose datasets may be bought; empty: any."""
+    approval_minor = BigInt(null=True, default=None)
+    """The most that may be ordered or bid within a day without an administrator's approval; null: no order needs one."""
     ends_at = Timestamptz()
     """From then on nothing may be ordered under it."""
     written_at = Timestamptz()
     revoked_at = Timestamptz(null=True, default=None)
     one_holder_at_most = Check("num_nonnulls(person, api_key) <= 1")
     an_order_fits_into_a_month = Check("0 < order_minor AND order_minor <= month_minor")
+    approval_within_a_month = Check("approval_minor BETWEEN 0 AND month_minor")
 
 
 class SpendingMonth(Table, db=DB, tablename="spending_month"):
@@ -61,7 +64,7 @@ class Spending(Table, db=DB, tablename="spending"):
     """Who of a partner, or which key, placed an order or bid, under which limit; amounts in cents before VAT."""
 
     personal_data = PersonalData(
-        (Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="person = me.person"
+        (Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="me.person IN (person, approved_by)"
     )
     subject = UUID(primary_key=True)
     """The order's id; of bids, an id made of the auction's and the partner's."""
@@ -71,6 +74,8 @@ class Spending(Table, db=DB, tablename="spending"):
     person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
     """Null for a key, and once that person is erased."""
     api_key = ForeignKey(ApiKey, null=True, default=None, on_delete=OnDelete.restrict)
+    approved_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
+    """Who approved exactly this order; null where no approval was needed, and once that person is erased."""
     spending_limit = ForeignKey(SpendingLimit, null=True, default=None, on_delete=OnDelete.restrict)
     """Null: an owner of the company, who has no limit."""
     month = Date()

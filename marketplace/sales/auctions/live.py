@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 from marketplace.core.database import DB
+from marketplace.core.errors import Busy
 from marketplace.sales.auctions.actions import CHANNEL
 from marketplace.sales.auctions.queries import ROWS_A_MESSAGE, get_auction, list_log, snapshot
 
@@ -39,7 +40,7 @@ PAUSE_SECONDS: Final = 0.2
 five a second, and five hundred watchers can be sent that many.
 """
 A_LITTLE_SECONDS: Final = 0.02
-LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
+LOST: Final = (OSError, TimeoutError, Busy, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
 MESSAGES_KEPT: Final = 64
 RETRY_MILLISECONDS: Final = 1000
 LONGEST_WAIT_SECONDS: Final = 5.0

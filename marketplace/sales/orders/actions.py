@@ -7,6 +7,7 @@ journal entry. Money that arrives after an order lapsed is honoured: the partner
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -38,11 +39,12 @@ from marketplace.money.vat import vat as vat_on
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
 from marketplace.people.spending.actions import count_late, spend_award
-from marketplace.people.spending.rules import Purchase, Spender, bids_of
+from marketplace.people.spending.rules import NeedsApproval, Purchase, Spender, bids_of
 from marketplace.sales.message_kinds import PAID_TWICE
 from marketplace.sales.orders import rules
+from marketplace.sales.orders.approval_rules import PurchaseDocument
 from marketplace.sales.orders.invoices import issue_invoices
-from marketplace.sales.orders.limits import count_order, is_stopped, return_lapsed
+from marketplace.sales.orders.limits import ask_approval, count_order, is_stopped, return_lapsed
 from marketplace.sales.orders.numbers import draw_numbers
 from marketplace.sales.orders.queries import SQL, find_held, find_order, find_paying
 from marketplace.sales.orders.rules import ENGLISH_CHECKOUT, CheckoutWords
@@ -113,36 +115,63 @@ async def order(
     by: who of the partner orders. email: the address for Stripe's receipt. reference: the partner's purchase order
     number. reason: why it buys the same again, see `check_second`. terms: the accepted version, if named. pay_by: one of rules.PAY_BY. Refuses another
     partner's quote, an expired one, a release no longer sold, terms of another version, a missing method, credit
-    without a limit or beyond it, and what the spending limit of `by` does not allow. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
+    without a limit or beyond it, and what the spending limit of `by` does not allow; an order that needs an
+    administrator's approval is asked of them, and refused with NeedsApproval. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
     the same release is closed first, so that no partner has two pages to pay.
     """
+    document: PurchaseDocument | None = None
     while True:
         now = clock.now()
-        async with transaction():
-            asked = existing(
-                await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner), NotFound("There is no such quote.")
-            )
-            await lock("order numbers")
-            if known := await find_order(quote):
-                return known
-            if await Order.exists().where(Order.id == order_id):
-                raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
-            _check_quote(asked, now)
-            if await list_revocations([asked.release]):
-                raise Conflict("This release was called back and is no longer for sale.")
-            rules.check_terms(terms, asked.terms)
-            await check_quote(quote)
-            await check_second(partner, asked.release, asked.level, reason)
-            other = None if reason.strip() else await find_page(partner, asked.release, asked.level)
-            if other is None:
-                new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
-                await count_order(by, new, [asked.dataset], [asked.purpose])
-                await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
-                break
+        try:
+            async with transaction():
+                asked = existing(
+                    await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner),
+                    NotFound("There is no such quote."),
+                )
+                await lock("order numbers")
+                if known := await find_order(quote):
+                    return known
+                await _check_order(asked, order_id, now, terms, reason)
+                other = None if reason.strip() else await find_page(partner, asked.release, asked.level)
+                if other is None:
+                    new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
+                    document = _to_approve(asked, new, by, pay_by)
+                    await count_order(by, new, [asked.dataset], [asked.purpose], document)
+                    await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
+                    break
+        except NeedsApproval as refusal:
+            assert document, "only counting an order refuses so"
+            await ask_approval(by, quote, order_id, document)
+            raise NeedsApproval(
+                "An administrator of your company approves this order first, and has been asked."
+            ) from refusal
         assert other, "without it, this was ordered"
         await close_page(other)
     await send_payment_request(order_id)
     return order_id
+
+
+async def _check_order(
+    asked: OrderedQuote, order_id: uuid.UUID, now: dt.datetime, terms: str | None, reason: str
+) -> None:
+    """Refuse an order's id that is another's, and what cannot be ordered now."""
+    if await Order.exists().where(Order.id == order_id):
+        raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
+    _check_quote(asked, now)
+    if await list_revocations([asked.release]):
+        raise Conflict("This release was called back and is no longer for sale.")
+    rules.check_terms(terms, asked.terms)
+    await check_quote(asked.id)
+    await check_second(asked.partner, asked.release, asked.level, reason)
+
+
+def _to_approve(asked: OrderedQuote, new: Order, by: Spender, pay_by: str) -> PurchaseDocument:
+    """Return what an administrator approves where this order needs it."""
+    quote_sha256 = hashlib.sha256(asked.document).hexdigest()
+    amounts, by_whom = (new.net_minor, new.vat_minor, new.currency), by.key or by.person
+    return PurchaseDocument(
+        quote_sha256, *amounts, asked.terms, asked.months, by_whom, new.reference, new.second_reason, pay_by
+    )
 
 
 async def _request_payment(order: Order, owed: AmountDue, asked: OrderedQuote, pay_by: str) -> None:

@@ -84,6 +84,8 @@ class OrderAnswer(Struct):
     """Your company's own order number, if it was given."""
     ordered_by: str = ""
     """The colleague by name, or the API key by its label; empty once that person is erased."""
+    approved_by: str = ""
+    """The administrator who approved it; empty where no approval was needed."""
 
 
 class Orders(Struct):

@@ -114,6 +114,7 @@ def _buyer(document: Mapping[str, Any]) -> list[str]:
         lines.append(phrase(document, "vat_number", number=buyer["vat_number"]))
     if buyer["reference"]:
         lines.append(phrase(document, "reference", reference=buyer["reference"]))
+    lines += [phrase(document, act, name=buyer[act]) for act in ("ordered_by", "approved_by") if buyer.get(act)]
     return [line for line in lines if line]
 
 

@@ -22,6 +22,8 @@ SELECT
     billing.city,
     coalesce(nullif(purchase_order.reference, ''), billing.reference) AS reference,
     electronic_address.address AS electronic_address,
+    coalesce(orderer.name, api_key.label || ' (' || api_key.prefix || '…)') AS ordered_by,
+    approver.name AS approved_by,
     coalesce(
         (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
     ) AS language,
@@ -56,6 +58,10 @@ LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
 JOIN quote ON quote.id = purchase_order.quote
+LEFT JOIN spending ON spending.subject = purchase_order.id
+LEFT JOIN person AS orderer ON orderer.id = spending.person
+LEFT JOIN api_key ON api_key.id = spending.api_key
+LEFT JOIN person AS approver ON approver.id = spending.approved_by
 LEFT JOIN electronic_address ON electronic_address.partner = partner.id
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 LEFT JOIN LATERAL (

@@ -76,6 +76,8 @@ class UnissuedEntry(Struct, frozen=True):
     city: str | None
     reference: str | None
     electronic_address: str | None
+    ordered_by: str | None
+    approved_by: str | None
     language: str
     title_fr: str
     title_en: str
@@ -170,6 +172,8 @@ def _fact(entry: UnissuedEntry) -> tuple[int, Recipient, dict[str, str]]:
     return entry.entry, Recipient("partner", str(entry.partner)), details
 
 
+OF_BUYER: Final = ("street", "postcode", "city", "reference", "electronic_address", "ordered_by", "approved_by")
+"""What a document says of the buyer where it is known."""
 INVOICE_COLUMNS: Final = (
     "id",
     "number",
@@ -237,12 +241,8 @@ def _document(
             "name": entry.company,
             "country": entry.country,
             "vat_number": entry.vat_number,
-            "street": entry.street or "",
-            "postcode": entry.postcode or "",
-            "city": entry.city or "",
-            "reference": entry.reference or "",
-            "electronic_address": entry.electronic_address or "",
-        },
+        }
+        | {name: getattr(entry, name) or "" for name in OF_BUYER},
         "line": {
             "title_fr": entry.title_fr,
             "title_en": entry.title_en,

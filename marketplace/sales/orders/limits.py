@@ -1,4 +1,7 @@
-"""Orders under spending limits: each is counted where it is placed, and not any more once it lapsed and cannot be paid."""
+"""Orders under spending limits: each is counted where it is placed, and not any more once it lapsed and cannot be paid.
+
+An order beyond what its spender may order without approval is asked of the company's administrators.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,28 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from marketplace.core.database import fetch_column, fetch_scalar
+import asyncpg
+from msgspec import Struct
+
+from marketplace.core import clock
+from marketplace.core.database import fetch_column, fetch_row, fetch_scalar, transaction
+from marketplace.core.errors import Conflict
 from marketplace.core.statements import load_statements
+from marketplace.people.audit_trail.actions import note_access
+from marketplace.people.messages.actions import send
+from marketplace.people.messages.rules import Recipient
+from marketplace.people.proposals.rules import fingerprint, written
 from marketplace.people.spending.actions import return_spent, spend
-from marketplace.people.spending.rules import Purchase
+from marketplace.people.spending.rules import BeyondLimit, Purchase
+from marketplace.sales.message_kinds import PURCHASE_TO_APPROVE
+from marketplace.sales.orders.approval_queries import SQL as APPROVALS
+from marketplace.sales.orders.approval_queries import get_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.people.spending.rules import Spender
+    from marketplace.sales.orders.approval_rules import PurchaseDocument
     from marketplace.sales.orders.tables import Order
 
 SQL: Final = load_statements(__package__, "limit_queries.sql")
@@ -23,13 +39,53 @@ RETURNED_WITHIN: Final = dt.timedelta(days=40)
 BATCH_SIZE: Final = 200
 
 
-async def count_order(by: Spender, order: Order, datasets: Sequence[str], purposes: Sequence[str]) -> None:
+class WrittenRequest(Struct, frozen=True):
+    """A request that was written just now: who orders, or who made the key that does."""
+
+    asked_by: uuid.UUID | None
+
+
+async def count_order(
+    by: Spender,
+    order: Order,
+    datasets: Sequence[str],
+    purposes: Sequence[str],
+    document: PurchaseDocument | None = None,
+) -> None:
     """Count an order of these datasets against the spending limit of who places it, in the transaction that writes it.
 
-    Refuses, with BeyondLimit, what the limit does not allow.
+    document: what an administrator may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
+    does not allow.
     """
     await return_lapsed(by.partner)
-    await spend(by, Purchase(order.id, order.net_minor, datasets, purposes), order.ordered_at)
+    given = (order.quote, fingerprint(document)) if document else None
+    approver = await fetch_scalar(uuid.UUID, APPROVALS["find_approver"], *given) if given else None
+    await spend(by, Purchase(order.id, order.net_minor, datasets, purposes, approver), order.ordered_at)
+
+
+async def ask_approval(by: Spender, quote: uuid.UUID, order: uuid.UUID, document: PurchaseDocument) -> None:
+    """Ask the company's administrators to approve exactly this order, each by a message; once a document.
+
+    Refuses, with BeyondLimit, what one of them refused, and where nobody else may approve it.
+    """
+    now, sha256 = clock.now(), fingerprint(document)
+    given = (order, quote, by.person, by.key, written(document), sha256, now)
+    try:
+        async with transaction():
+            if new := await fetch_row(WrittenRequest, APPROVALS["ask"], *given):
+                to = await fetch_column(str, APPROVALS["list_approvers"], by.partner, new.asked_by)
+                if not to:
+                    raise BeyondLimit("Nobody else may approve this order: it needs a second administrator.")
+                row = await get_request(quote, by.partner)
+                people = [Recipient("person", one) for one in to]
+                await send(PURCHASE_TO_APPROVE, sha256, people, name=row.asker, quote=str(quote))
+                await note_access(by.person, "approval_asked", quote, sha256=sha256, key=by.key)
+    except asyncpg.UniqueViolationError:
+        raise Conflict(
+            "That order already exists, for another quote; go back, reload the page and try again."
+        ) from None
+    if (await get_request(quote, by.partner)).approved is False:
+        raise BeyondLimit("An administrator of your company refused this order.")
 
 
 async def is_stopped(order: uuid.UUID) -> bool:

@@ -15,7 +15,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import again, download, page, see
 from marketplace.people.identity.guards import ActorRequest, expect, partner
-from marketplace.sales.orders import invoices, quote_pages
+from marketplace.sales.orders import approval_pages, invoices, quote_pages
 from marketplace.sales.orders.electronic_addresses import find_receiving
 from marketplace.sales.orders.quote_pages import to_payment
 from marketplace.sales.orders.refunds import return_money_of_recalled
@@ -78,4 +78,4 @@ async def change_billing(
     return see("/billing")
 
 
-ROUTES = [*quote_pages.ROUTES, pay, return_recalled, invoice_file, billing, change_billing]
+ROUTES = [*quote_pages.ROUTES, *approval_pages.ROUTES, pay, return_recalled, invoice_file, billing, change_billing]

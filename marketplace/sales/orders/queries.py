@@ -69,6 +69,8 @@ class OrderPage(LicenceText, frozen=True):
     reference: str
     ordered_by: str
     """The colleague by name, or the key by its label; empty once that person is erased."""
+    approved_by: str
+    """The administrator who approved it; empty where no approval was needed."""
 
     @property
     def bank_transfer(self) -> BankTransfer | None:

@@ -16,10 +16,12 @@ SELECT
     quote.level, quote.terms,
     revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en,
     credit_sale.due_at, credit_sale.settled_at, credit_sale.suspended_at IS NOT NULL AS is_overdue,
-    purchase_order.reference, coalesce(person.name, api_key.label || ' (' || api_key.prefix || '…)', '') AS ordered_by
+    purchase_order.reference, coalesce(person.name, api_key.label || ' (' || api_key.prefix || '…)', '') AS ordered_by,
+    coalesce(approver.name, '') AS approved_by
 FROM purchase_order
 LEFT JOIN spending ON spending.subject = purchase_order.id
 LEFT JOIN person ON person.id = spending.person
+LEFT JOIN person AS approver ON approver.id = spending.approved_by
 LEFT JOIN api_key ON api_key.id = spending.api_key
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset

@@ -26,7 +26,8 @@ from marketplace.money.credit.queries import get_available
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
 from marketplace.people.identity.queries import get_person
 from marketplace.people.messages.links import link_token
-from marketplace.people.spending.rules import BeyondLimit, spender_of
+from marketplace.people.spending.queries import find_own
+from marketplace.people.spending.rules import BeyondLimit, NeedsApproval, spender_of
 from marketplace.sales.orders import actions, invoices, queries
 from marketplace.sales.orders.checkout_words import checkout_words
 from marketplace.sales.orders.quote_pdf import QuoteToDraw, draw
@@ -34,6 +35,7 @@ from pricing.agreed import stated_holding, steps_of
 
 if TYPE_CHECKING:
     from marketplace.catalogue.offers.queries import QuotePage
+    from marketplace.people.identity.actors import Actor
 
 MINUTE_SECONDS: Final = 60
 WRITTEN: Final = ("street", "postcode", "city", "reference", "reason", "pay_by")
@@ -61,10 +63,12 @@ class OrderForm(Struct):
 async def show_quote(quote: FromPath[uuid.UUID], request: ActorRequest) -> Template:
     """Show a quote: its price and how it was computed, until when it is valid, and what an order still needs."""
     assert request.user.partner
-    return page("orders/quote.html", form={}, error="", **await _quote(quote, request.user.partner))
+    return page("orders/quote.html", form={}, error="", **await _quote(quote, request.user))
 
 
-async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
+async def _quote(quote: uuid.UUID, reader: Actor) -> dict[str, Any]:
+    of = reader.partner
+    assert of
     row = await catalogue_queries.get_quote(quote, of)
     priced, evidence = None, None
     if row.auction:
@@ -87,6 +91,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "held": await queries.find_held(of, row.release, row.level, clock.now()),
         "paying": await queries.find_paying(of, row.release, row.level),
         "credit": await get_available(of),
+        "limit": await find_own(reader.person, clock.now()),
     }
 
 
@@ -120,9 +125,11 @@ async def order_quote(
             reason=data.reason,
             pay_by=data.pay_by,
         )
+    except NeedsApproval:
+        return see(f"/quotes/{quote}/approval")
     except (Invalid, Conflict, BeyondLimit) as refusal:
         written = {name: getattr(data, name)[:LONGEST] for name in WRITTEN}
-        return again("orders/quote.html", refusal, form=written, **await _quote(quote, of))
+        return again("orders/quote.html", refusal, form=written, **await _quote(quote, request.user))
     return await to_payment(of, order)
 
 

@@ -1,4 +1,6 @@
-"""Read the manual: the list of pages, and each page as HTML. A page is a Markdown file `<part>/<name>.md`.
+"""Read the manual: the list of pages, each page as HTML, and what pages say of some words.
+
+A page is a Markdown file `<part>/<name>.md`; where there is `<part>/<name>.fr.md`, French readers get that.
 
 A page's first line is its title, `# …`, and its first paragraph is its summary. An image whose file is next to the page
 is inlined, so that its colours follow the site's light and dark; its own style is used when it is shown alone.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
+    "subscriber": ("your-choice", "your-money"),
+    "steward": ("first-sale", "prices"),
+    "finance": ("day", "month"),
     "partner": (
         "programs",
         "files-and-links",
@@ -83,13 +89,20 @@ PARTS: Final = {
 """Each part of the manual and its pages, in reading order."""
 
 
+LANGUAGES: Final = ("en", "fr")
+LEAST_LETTERS: Final = 2
+"""Of a word that is searched."""
+MOST_FOUND: Final = 30
+
+
 class Summary(Struct, frozen=True):
-    """A page as the table of contents lists it."""
+    """A page as the table of contents lists it; `language` is the one that it is in."""
 
     part: str
     name: str
     title: str
     about: str
+    language: str
 
 
 class Page(Struct, frozen=True):
@@ -99,32 +112,70 @@ class Page(Struct, frozen=True):
     name: str
     title: str
     html: Markup
+    language: str
 
 
-def text_of(part: str, name: str) -> str:
-    """Return a page's Markdown; NotFound if the manual has no such page."""
+def text_of(part: str, name: str, language: str = "en") -> str:
+    """Return a page's Markdown, in English where it is not written in the language; NotFound if the manual has no such page."""
     if name not in PARTS.get(part, ()):
         raise NotFound("The manual has no such page.")
-    return _folder(part).joinpath(f"{name}.md").read_text("utf-8")
+    ending = ".fr.md" if language_of(part, name, language) == "fr" else ".md"
+    return _folder(part).joinpath(f"{name}{ending}").read_text("utf-8")
+
+
+def language_of(part: str, name: str, language: str) -> str:
+    """Return the language in which a page is shown to readers of one."""
+    return "fr" if language == "fr" and _folder(part).joinpath(f"{name}.fr.md").is_file() else "en"
 
 
 @functools.cache
-def contents() -> list[Summary]:
+def contents(language: str = "en") -> list[Summary]:
     """Return every page with its title and its first paragraph, in reading order."""
-    return [_summary(part, name) for part, names in PARTS.items() for name in names]
+    return [_summary(part, name, language) for part, names in PARTS.items() for name in names]
 
 
 @functools.cache
-def read_page(part: str, name: str) -> Page:
+def read_page(part: str, name: str, language: str = "en") -> Page:
     """Return a page as HTML; NotFound if the manual has no such page."""
-    text = text_of(part, name)
+    text = text_of(part, name, language)
     title, _, body = text.partition("\n")
-    return Page(part, name, title.removeprefix("# ").strip(), Markup(_renderer(part).render(body)))  # noqa: S704 (our own files)
+    html = Markup(_renderer(part).render(body))  # noqa: S704 (our own files)
+    return Page(part, name, title.removeprefix("# ").strip(), html, language_of(part, name, language))
 
 
-def _summary(part: str, name: str) -> Summary:
-    title, _, body = text_of(part, name).partition("\n")
-    return Summary(part, name, title.removeprefix("# ").strip(), _plain(body.strip().split("\n\n", 1)[0]))
+def find_neighbours(part: str, name: str, language: str) -> tuple[Summary | None, Summary | None]:
+    """Return the pages before and after one in its part; None where it is the first or the last."""
+    of_part = [one for one in contents(language) if one.part == part]
+    at = next(number for number, one in enumerate(of_part) if one.name == name)
+    return (of_part[at - 1] if at else None, of_part[at + 1] if at + 1 < len(of_part) else None)
+
+
+def search_pages(words: str, language: str) -> list[Summary]:
+    """Return the pages that have all of these words, without regard to case and accents: titles first, then by how often."""
+    wanted = [folded for word in words.split() if len(folded := _folded(word)) >= LEAST_LETTERS]
+    found = []
+    for number, one in enumerate(contents(language) if wanted else ()):
+        title, text = _folded(one.title), _folded_page(one.part, one.name, language)
+        if all(word in text for word in wanted):
+            in_title = sum(word in title for word in wanted)
+            found.append((-in_title, -sum(text.count(word) for word in wanted), number, one))
+    return [one for *_, one in sorted(found, key=lambda row: row[:3])][:MOST_FOUND]
+
+
+@functools.cache
+def _folded_page(part: str, name: str, language: str) -> str:
+    return _folded(text_of(part, name, language))
+
+
+def _folded(text: str) -> str:
+    """Return a text in small letters, without accents."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
+
+
+def _summary(part: str, name: str, language: str) -> Summary:
+    title, _, body = text_of(part, name, language).partition("\n")
+    about = _plain(body.strip().split("\n\n", 1)[0])
+    return Summary(part, name, title.removeprefix("# ").strip(), about, language_of(part, name, language))
 
 
 def _plain(markdown: str) -> str:

@@ -8,11 +8,14 @@ from litestar import get
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.core import clock
 from marketplace.core.errors import NotFound
 from marketplace.core.settings import DEMO_SIREN, LOCAL_STRIPE_KEY, settings
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import page, see
+from marketplace.finance.task_kinds import list_work
 from marketplace.people.identity.guards import ActorRequest, expect, partner, staff
+from marketplace.people.tasks.rules import by_weight
 from marketplace.site.first_steps import queries
 
 COMMANDS: Final = "/docs/reference/commands"
@@ -47,12 +50,15 @@ async def start(request: ActorRequest) -> Redirect | Template:
     """Show staff the missing steps and waiting work; finance and auditors go to the books if no step is missing."""
     progress = await queries.get_progress()
     if request.user.role == "steward":
-        steps, waiting = _of_a_steward(progress, has_events=await queries.has_events()), await queries.list_waiting()
+        steps = _of_a_steward(progress, has_events=await queries.has_events())
     else:
-        steps, waiting = (_of_finance if request.user.role == "finance" else _of_an_auditor)(progress), []
+        steps = (_of_finance if request.user.role == "finance" else _of_an_auditor)(progress)
         if all(step.is_done for step in steps):
             return see("/finance")
-    return page("first_steps/start.html", steps=steps, waiting=waiting)
+    waiting = await list_work(request.user)
+    rows = by_weight(((of_kind.kind, task) for of_kind in waiting for task in of_kind.mine), clock.now())
+    count = sum(of_kind.count for of_kind in waiting)
+    return page("first_steps/start.html", steps=steps, waiting=rows, count=count)
 
 
 def _of_a_steward(progress: queries.Progress, *, has_events: bool) -> list[Step]:

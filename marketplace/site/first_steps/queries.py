@@ -1,15 +1,14 @@
-"""The marketplace's progress to the first sale, a partner's to its first dataset, and work for a steward."""
+"""The marketplace's progress to the first sale, and a partner's to its first dataset."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.core import clock, object_store
-from marketplace.core.database import fetch_row, fetch_rows
+from marketplace.core import object_store
+from marketplace.core.database import fetch_row
 from marketplace.core.errors import NotFound, Refusal, existing
 from marketplace.core.statements import load_statements
 from marketplace.datasets.builds.event_store import Store
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     import uuid
 
 SQL: Final = load_statements(__package__)
-REMEMBERED: Final = dt.timedelta(days=7)
-"""How long a refusal is shown."""
-MOST_SHOWN: Final = 50
 
 
 class Progress(Struct, frozen=True):
@@ -62,15 +58,6 @@ class PartnerProgress(Struct, frozen=True):
     has_download: bool
 
 
-class WaitingItem(Struct, frozen=True):
-    """Work for a steward: a partner, release, offer, build or budget, and the id of its page."""
-
-    kind: str
-    subject: str
-    title_fr: str
-    title_en: str
-
-
 async def get_progress() -> Progress:
     """Return the marketplace's progress."""
     row = await fetch_row(Progress, SQL["get_progress"])
@@ -92,9 +79,3 @@ async def has_events() -> bool:
         return not await asyncio.to_thread(lambda: Store(object_store.store()).is_empty)
     except (Refusal, *object_store.TROUBLES):
         return False
-
-
-async def list_waiting() -> list[WaitingItem]:
-    """Return the work for a steward, the most urgent kind first, the oldest of a kind first."""
-    now = clock.now()
-    return await fetch_rows(WaitingItem, SQL["list_waiting"], now, now - REMEMBERED, MOST_SHOWN)

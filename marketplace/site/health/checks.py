@@ -20,7 +20,7 @@ from marketplace.core.backup import servers
 from marketplace.core.backup.queries import find_last_backup
 from marketplace.core.backup.unfinished import find_mark
 from marketplace.core.database import fetch_scalar, reason_of
-from marketplace.core.errors import Unavailable
+from marketplace.core.errors import Busy, Unavailable
 from marketplace.core.settings import settings
 from marketplace.site.health import published_objects
 from marketplace.site.jobs.queries import list_last_runs
@@ -37,7 +37,7 @@ LARGEST_DIFFERENCE_SECONDS: Final = 5.0
 """Most seconds between the database's clock, which decides auctions, and this machine's, which dates rows."""
 FRESH_SECONDS: Final = 2.0
 """How long an answer is reused, so that the checks run at most every two seconds."""
-TROUBLES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
+TROUBLES: Final = (OSError, TimeoutError, Busy, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
 SILENT: Final = "The object store does not answer as it should."
 NAMED: Final = 3
 """How many late jobs, or waiting migrations, are named; the others are counted."""
@@ -110,7 +110,7 @@ async def check_database() -> Check:
 
 def without_database(error: BaseException) -> Check:
     """Return the check of an unreachable database; the reason has addresses and is not for visitors."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | Busy):
         return Check("database", "The database does not answer in time.", "start PostgreSQL, and compare DATABASE_URL")
     why = f"start PostgreSQL, and compare DATABASE_URL ({reason_of(error)})"
     return Check("database", "The database cannot be reached.", why)

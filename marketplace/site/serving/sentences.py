@@ -27,6 +27,7 @@ HEADINGS = {
     422: "Please check what you sent",
     429: "A little slower",
     500: "Something failed",
+    503: "Just a moment",
 }
 SENTENCES = {
     400: "This request is malformed; go back, check what you wrote and try again.",

@@ -19,10 +19,10 @@ from marketplace.catalogue.metadata.api import preferred
 from marketplace.catalogue.offers import actions as catalogue_actions
 from marketplace.catalogue.offers import queries as catalogue_queries
 from marketplace.catalogue.search import finding, showing
-from marketplace.catalogue.search.rules import PATH, read_state
+from marketplace.catalogue.search.rules import PATH, State, read_state
 from marketplace.catalogue.sheets.simulated import simulated_week
 from marketplace.core import clock
-from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.local_time import local_day
 from marketplace.core.settings import settings
 from marketplace.core.web.i18n import language
@@ -48,6 +48,7 @@ from marketplace.privacy.simulated_week import NOTICE
 from marketplace.sales.auctions.registry import get_kind
 from marketplace.sales.orders import actions as purchases_actions
 from marketplace.sales.orders import invoices
+from marketplace.sales.orders.approval_queries import list_requests
 from marketplace.sales.orders.queries import find_held, get_order, list_orders
 from marketplace.sales.orders.rules import TRANSFER_FROM_MINOR
 from marketplace.sales.orders.twice_queries import find_paid_before
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 
 DAY_HOURS = 24
 MOST_POINTS = 120
+MOST_OTHERS = 4
 AGES_SHOWN = (7, 30)
 REFRESH_SECONDS = "2"
 MOST_VIEWED = 500_000
@@ -139,7 +141,10 @@ async def dataset(
 
     hour, band, kept: an hour of the day, an age band, and saved zones of the company, for the map of who bought it.
     """
-    listing = await catalogue_queries.get_listing(code)
+    try:
+        listing = await catalogue_queries.get_listing(code)
+    except NotFound:
+        return await _former(request.user, code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
     geography, week = await get_geography(listing.zone_table), await simulated_week(code, listing.sheet)
@@ -181,6 +186,21 @@ async def dataset(
         auctions=[(one, get_kind(one.kind)) for one in await list_running(shown.id)],
         whole_micro=shown.epsilon_micro * _days(shown, listing.time_zone),
         zone=ZoneInfo(listing.time_zone),
+    )
+
+
+async def _former(actor: Actor | None, code: str) -> Template:
+    """Show what became of a dataset that is not for sale any more, what its buyer has, and others of its area."""
+    former = await catalogue_queries.find_former_listing(code)
+    if former is None:
+        raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=code)
+    buyer = actor.partner if actor else None
+    found = await finding.search(State(search=former.area), 1)
+    return page(
+        "storefront/former.html",
+        former=former,
+        orders=(await list_orders(buyer, dataset=code)).rows if buyer else [],
+        others=found.listings.rows[:MOST_OTHERS],
     )
 
 
@@ -340,9 +360,11 @@ def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
 
 @get("/orders", guards=[partner], opt=expect("partner"))
 async def orders(request: ActorRequest, number: PageNumber = 1) -> Template:
-    """List the partner's orders."""
-    assert request.user.partner
-    return page("storefront/orders.html", orders=await list_orders(request.user.partner, number))
+    """List the partner's orders, and above them what waits for an administrator's approval."""
+    of = request.user.partner
+    assert of
+    waiting = await list_requests(of, clock.now())
+    return page("storefront/orders.html", orders=await list_orders(of, number), requests=waiting)
 
 
 @get("/orders/{order:uuid}", guards=[partner], opt=expect("partner", stranger=404))

@@ -56,7 +56,7 @@ class BegunRow(Struct, frozen=True):
 
 
 async def number_sold_releases() -> int:
-    """Give each newly sold release a number; return how many were new."""
+    """Give each newly sold or tried release a number; return how many were new."""
     return await execute(SQL["number_sold_releases"])
 
 

@@ -60,11 +60,11 @@ WHERE sold_release.number = ANY ($1)
 ORDER BY sold_release.number;
 
 -- name: number_sold_releases
--- Numbers the sold releases that have no number yet, in the order of their first sales.
+-- Numbers the releases that were sold or tried and have no number yet, in the order of their first use.
 INSERT INTO sold_release (release)
 SELECT release
-FROM licence
-WHERE NOT EXISTS (SELECT FROM sold_release WHERE sold_release.release = licence.release)
+FROM (SELECT release, sold_at AS at FROM licence UNION ALL SELECT release, began_at FROM trial) AS used
+WHERE NOT EXISTS (SELECT FROM sold_release WHERE sold_release.release = used.release)
 GROUP BY release
-ORDER BY min(sold_at), release
+ORDER BY min(at), release
 ON CONFLICT DO NOTHING;

@@ -60,7 +60,7 @@ class ContributionPart(Table, db=DB, tablename="contribution_part"):
 
 
 class SoldRelease(Table, db=DB, tablename="sold_release"):
-    """A sold release and the small number that the index uses for it."""
+    """A release that was sold, or tried, and the small number that the index uses for it."""
 
     personal_data = NOBODYS
     number = BigSerial(primary_key=True)

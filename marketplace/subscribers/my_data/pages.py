@@ -79,6 +79,7 @@ async def _about(line: int, number: int = 1) -> dict[str, Any]:
         "purposes": await list_choices(line),
         "pause": await find_pause(line),
         "uses": await queries.list_uses(line, number),
+        "trials": await queries.list_trials(line),
         "first_without": await list_first_without(line, clock.now()),
         "unpublished": await list_unpublished(line, await held_since(line)),
         "sectors": SECTORS,

@@ -40,6 +40,13 @@ class HeldPeriod(Struct, frozen=True):
     period_to: dt.datetime
 
 
+class TriedRelease(HeldPeriod, frozen=True):
+    """A release that a person is in and that a partner tried: the partner's sector, empty where not stated, and the month."""
+
+    month: dt.date
+    sector: str
+
+
 class PlaceRow(Struct, frozen=True):
     """A zone that a dataset counts; zone_table: None for a cell of H3."""
 
@@ -92,6 +99,12 @@ async def list_uses(line: int, page: int = 1) -> Paged[UsedRelease]:
             )
         )
     return Paged(used, shares.number, shares.more)
+
+
+async def list_trials(line: int) -> list[TriedRelease]:
+    """Return the trials of releases that a line is in, the latest first; none of releases before the present holder."""
+    numbers = (await find_contributions(line)).numbers.tolist()
+    return await fetch_rows(TriedRelease, SQL["list_trials"], numbers, await held_since(line))
 
 
 async def list_time_zones() -> set[str]:

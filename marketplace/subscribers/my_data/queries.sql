@@ -27,6 +27,26 @@ WHERE sold_release.number = ANY ($1) AND release.period_from < $3 AND release.pe
 ORDER BY release.period_from DESC, dataset.code
 LIMIT 100;
 
+-- name: list_trials
+-- The trials of the releases of the numbers $1 whose period ends after $2, the latest first: the month in which each
+-- began, and the partner's sector.
+SELECT
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.time_zone,
+    release.period_from,
+    release.period_to,
+    date_trunc('month', trial.began_at AT TIME ZONE 'Europe/Paris')::date AS month,
+    coalesce(partner_sector.sector, '') AS sector
+FROM trial
+JOIN sold_release ON sold_release.release = trial.release
+JOIN release ON release.id = trial.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN partner_sector ON partner_sector.partner = trial.partner
+WHERE sold_release.number = ANY ($1) AND release.period_to > $2
+ORDER BY month DESC, dataset.code, sector
+LIMIT 100;
+
 -- name: list_time_zones
 -- The time zones of all datasets' days.
 SELECT DISTINCT time_zone FROM dataset;

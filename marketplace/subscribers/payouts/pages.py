@@ -12,16 +12,20 @@ from litestar.params import Body
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.consent.purposes.queries import list_choices
+from marketplace.consent.switches import actions as switches
+from marketplace.consent.switches.queries import find_pause
 from marketplace.consent.switches.rules import SECTORS
 from marketplace.core import clock
-from marketplace.core.errors import Refusal
+from marketplace.core.errors import Invalid, Refusal
 from marketplace.core.settings import settings
 from marketplace.core.web import formats
+from marketplace.core.web.buttons import ButtonForm
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import PageNumber, page, see, url
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved, subscriber
 from marketplace.subscribers.earnings.movements import find_mine
-from marketplace.subscribers.earnings.pages import line_of
+from marketplace.subscribers.earnings.pages import asks_not_to, line_of
 from marketplace.subscribers.earnings.promises import LONG_AGO, held_since, list_promises
 from marketplace.subscribers.earnings.queries import (
     get_balance,
@@ -42,8 +46,13 @@ if TYPE_CHECKING:
     from marketplace.subscribers.earnings.queries import MonthRow
 
 Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
-CHARTED_IN_CENTS_MICRO = 1_000
-"""A month of at least this many µ€ makes the chart count in cents, a smaller one in millionths."""
+COUNTED = {"pause": switches.pause, "resume": switches.resume}
+
+
+class CountedForm(ButtonForm):
+    """One click on the switch of the subscriber's screen."""
+
+    word: str
 
 
 class DetailsForm(Struct):
@@ -61,19 +70,59 @@ class ThresholdForm(Struct):
 
 
 @get("/earnings", guards=[subscriber], opt=expect("subscriber"))
-async def earnings(request: ActorRequest, page_number: PageNumber = 1) -> Template:
-    """Show a subscriber their balance, month by month, and every share."""
+async def earnings(request: ActorRequest) -> Template:
+    """Show a subscriber one screen: what they earned last, one switch, one chart, the next payout."""
     line = line_of(request)
     mine = await find_mine(line)
     months = await list_months(line, mine=mine)
     balance = await get_balance(line, mine)
-    shares = await list_shares(line, page_number, mine)
+    choices = await list_choices(line)
+    this_month = formats.paris_day(clock.now()).replace(day=1)
+    given = sum(choice.given for choice in choices)
+    earned = [month for month in months if month.earned_micro - month.cancelled_micro >= MICRO_PER_MINOR]
     return page(
         "payouts/earnings.html",
         balance=balance,
         outlook=await get_outlook(line, balance.payable_micro, clock.now()),
+        paid=next((one for one in (await list_payouts(line)).rows if one.state == "settled"), None),
         months=months,
-        chart=_chart(months),
+        latest=next((month for month in earned if month.month < this_month), next(iter(earned or months), None)),
+        bars=_bars(months) if earned else [],
+        given=given,
+        offered=len(choices),
+        is_counted=given > 0,
+        pause=await find_pause(line),
+        asks_not_to=asks_not_to(request),
+    )
+
+
+def _bars(months: Sequence[MonthRow]) -> list[tuple[str, float]]:
+    """Return what each of the last twelve months earned, in cents."""
+    this = formats.paris_day(clock.now())
+    last = [dt.date(this.year - (this.month <= ago), (this.month - ago - 1) % 12 + 1, 1) for ago in range(11, -1, -1)]
+    earned = {month.month: month.earned_micro for month in months}
+    return [(formats.month(month), earned.get(month, 0) / MICRO_PER_MINOR) for month in last]
+
+
+@post("/earnings/counted", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+async def switch_counted(request: ActorRequest, data: Annotated[CountedForm, Filled]) -> Redirect:
+    """Withdraw from everything until the subscriber resumes, or resume, by the one switch of their screen."""
+    if data.word not in COUNTED:
+        raise Invalid("Consent is given or withdrawn, nothing else.")
+    await COUNTED[data.word](line_of(request), data.form_id)
+    return see("/earnings")
+
+
+@get("/earnings/shares", guards=[subscriber], opt=expect("subscriber"))
+async def my_shares(request: ActorRequest, page_number: PageNumber = 1) -> Template:
+    """Show a subscriber every month and every share, to the millionth, and their statements."""
+    line = line_of(request)
+    mine = await find_mine(line)
+    shares = await list_shares(line, page_number, mine)
+    return page(
+        "payouts/shares.html",
+        balance=await get_balance(line, mine),
+        months=await list_months(line, mine=mine),
         years=await list_years(line, mine),
         shares=shares,
         latest=latest_use(shares.rows, mine),
@@ -82,17 +131,6 @@ async def earnings(request: ActorRequest, page_number: PageNumber = 1) -> Templa
         had_other_holder=await held_since(line) > LONG_AGO,
         promises=await list_promises(line),
     )
-
-
-def _chart(months: Sequence[MonthRow]) -> dict[str, Any]:
-    """Return a bar for each of the last twelve months, in the unit that reads best, and that unit's name."""
-    this = formats.paris_day(clock.now())
-    last = [dt.date(this.year - (this.month <= ago), (this.month - ago - 1) % 12 + 1, 1) for ago in range(11, -1, -1)]
-    earned = {month.month: month.earned_micro for month in months}
-    in_cents = max(earned.values(), default=0) >= CHARTED_IN_CENTS_MICRO
-    unit = MICRO_PER_MINOR if in_cents else 1
-    bars = [(formats.month(month), earned.get(month, 0) / unit) for month in last]
-    return {"bars": bars, "unit": "cents" if in_cents else "millionths of a euro"}
 
 
 @get("/earnings/payouts", guards=[subscriber], opt=expect("subscriber"))
@@ -141,8 +179,9 @@ async def _my_bank_details(line: int, **again: Any) -> Template:  # noqa: ANN401
         "holder": "",
         "iban": "",
         "now": clock.now(),
-        "in_words": in_words,
+        "reason_in_words": in_words,
         "details": await list_details(line),
+        "under_way": (await get_outlook(line, 0, clock.now())).under_way,
     }
     return page("payouts/bank_details.html", **context | again)
 
@@ -191,6 +230,8 @@ async def leave_stripe(request: ActorRequest) -> Redirect:
 
 ROUTES = [
     earnings,
+    switch_counted,
+    my_shares,
     my_payouts,
     choose_threshold,
     my_bank_details,

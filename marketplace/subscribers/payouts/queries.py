@@ -33,9 +33,12 @@ CHOICE: Final = """
     WHERE subscriber = $1"""
 """The payment choices of a line's holder."""
 UNDER_WAY: Final = """
-    SELECT payout.amount_minor, payout_run.state AS run_state
-    FROM payout JOIN payout_run ON payout_run.id = payout.run WHERE payout.subscriber = $1 AND payout.state = 'open'"""
-"""The open payout of a line."""
+    SELECT payout.amount_minor, payout_run.state AS run_state,
+           CASE WHEN drafted_at >= coalesce(claimed_at, '-infinity') THEN last_four END AS last_four
+    FROM payout JOIN payout_run ON payout_run.id = payout.run JOIN subscriber ON reference = payout.subscriber
+    LEFT JOIN bank_details ON bank_details.id = payout.details
+    WHERE payout.subscriber = $1 AND payout.state = 'open'"""
+"""The open payout of a line; the account of an earlier holder is not the present one's to see."""
 RECREDITS: Final = """
     SELECT DISTINCT recredited_by AS run FROM payout WHERE run = $1 AND recredited_by IS NOT NULL ORDER BY 1 LIMIT 49"""
 """The share runs that recredited failed payouts of a run, the earliest first."""
@@ -51,10 +54,11 @@ class ChoiceRow(Struct, frozen=True):
 
 
 class UnderWay(Struct, frozen=True):
-    """A payout that is drafted or sent, in cents."""
+    """A payout that is drafted or sent, in cents, and the visible part of its account."""
 
     amount_minor: int
     run_state: str
+    last_four: str | None
 
 
 class CurrentDetails(Struct, frozen=True):

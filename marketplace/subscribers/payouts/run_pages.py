@@ -117,7 +117,7 @@ async def payout_run(
         signs=await signs_of_one_human(request.user.person, found.run.prepared_by),
         is_at_stripe=is_at_stripe,
         available=await read_available() if is_at_stripe else None,
-        in_words=in_words,
+        reason_in_words=in_words,
         groups=await verification.list_groups(run),
         outcomes=verification.OUTCOMES_IN_WORDS,
         proposals=proposals,

@@ -304,7 +304,7 @@ async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners()
     async with Browser() as browser:
         await browser.sign_in("claire@atelier.example")
         page = await browser.get("/en/datasets/lyon")
-        assert "Ask for a quote" in page.text
+        assert ">Buy</button>" in page.text
         answers = await asyncio.gather(
             *(browser.submit("/en/datasets/lyon/quotes", ask, form_id=form) for _ in range(3))
         )
@@ -328,7 +328,7 @@ async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners()
     async with Browser() as stranger:
         await stranger.sign_in("new@comer.example")
         assert (await stranger.get(f"/en/quotes/{form}")).status_code == 404
-        assert "Ask for a quote" not in (await stranger.get("/en/datasets/lyon")).text
+        assert ">Buy</button>" not in (await stranger.get("/en/datasets/lyon")).text
         assert (await stranger.submit("/en/datasets/lyon/quotes", ask)).status_code == 403
     async with Browser() as visitor:
         assert (await visitor.get(f"/en/quotes/{form}")).status_code == 303

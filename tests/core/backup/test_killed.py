@@ -62,7 +62,7 @@ STEPS = {
     "the schema": ("migrations.runner", "migrate", 1),
     "the note": ("marketplace.core.backup.actions", "note_restoration", 1),
     "the look at Stripe": ("marketplace.money.payments.outbox", "look_before_calling", 1),
-    "the erasures": ("marketplace.oversight.rights.erasure_list", "erase_again", 1),
+    "the erasures": ("marketplace.oversight.rights.repeating", "erase_again", 1),
     "the end": ("marketplace.core.backup.unfinished", "remove_mark", 1),
 }
 """What a restore is about to do when it is killed."""

@@ -14,8 +14,8 @@ from marketplace.datasets.releases import actions, dry_run, queries
 from marketplace.datasets.releases.ingestion import ingest_events
 from marketplace.people.identity import actions as identity
 from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.site.answers import MACHINE_PATHS
 from marketplace.site.app import routes
+from marketplace.site.serving.refusals import MACHINE_PATHS
 from tests.catalogue.builders import put_on_sale
 from tests.datasets.builders import END, START, ZONES, crowd, declare, make_subscribers, write
 from tests.datasets.releases import toy_product

@@ -59,6 +59,10 @@ async def test_every_format_has_the_same_rows_and_says_what_they_mean(stripe: An
         book = zipfile.ZipFile(io.BytesIO((await customer.get("xlsx")).content))
         rows = etree.fromstring(book.read("xl/worksheets/sheet1.xml")).findall(f".//{MAIN}row")
         assert len(rows) == ROWS + 1
+        fills = etree.fromstring(book.read("xl/styles.xml")).findall(f".//{MAIN}fill")
+        assert [[one.get("patternType") for one in fill] for fill in fills] == [["none"], ["gray125"]], (
+            "as ECMA-376 asks"
+        )
         first = ["".join(cell.itertext()) for cell in rows[1]]
         cells = some_cells(ROWS)
         assert first[0] == cells["zone"][0].as_py()

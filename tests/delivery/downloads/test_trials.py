@@ -32,7 +32,11 @@ async def test_a_partner_tries_an_older_release_once() -> None:
         assert "tried nothing yet" in page_text(await browser.get("/en/trial"))
         early = await browser.submit("/en/datasets/lyon/trial", {})
         assert (early.status_code, "old enough" in page_text(early)) == (409, True)
-        end = clock.now() - 29 * DAY
+        end = clock.now() - 59 * DAY
+        await seal_release(period=(end - 7 * DAY, end))
+        fresher = await browser.submit("/en/datasets/lyon/trial", {})
+        assert (fresher.status_code, "two half-lives old" in page_text(fresher)) == (409, True)
+        end = clock.now() - 61 * DAY
         old = await seal_release(period=(end - 7 * DAY, end))
         page = await browser.get("/fr/datasets/lyon/trial")
         html5lib.HTMLParser(strict=True).parse(page.text)
@@ -72,7 +76,7 @@ async def test_a_partner_tries_an_older_release_once() -> None:
 async def test_a_company_has_one_trial_however_often_it_presses_and_signs_up() -> None:
     """Two presses at once from two pages, then a second account with the same VAT number."""
     await open_shop()
-    end = clock.now() - 29 * DAY
+    end = clock.now() - 61 * DAY
     await seal_release(period=(end - 7 * DAY, end))
     partner, second, third = await make_buyer(), await make_buyer("atelier-two"), await make_buyer("other")
     await execute("UPDATE partner SET vat_number = $2 WHERE id = $1", second, VAT)
@@ -88,7 +92,7 @@ async def test_a_company_has_one_trial_however_often_it_presses_and_signs_up() -
 async def test_accounts_without_a_number_are_one_company_by_name_or_by_mail_domain() -> None:
     """Numbers decide where both have one; an address that nobody confirmed, or at a public provider, says nothing."""
     await open_shop()
-    end = clock.now() - 29 * DAY
+    end = clock.now() - 61 * DAY
     await seal_release(period=(end - 7 * DAY, end))
 
     async def account(name: str, email: str, country: str, vat: str = "", *, confirmed: bool = True) -> uuid.UUID:
@@ -122,7 +126,7 @@ async def test_accounts_without_a_number_are_one_company_by_name_or_by_mail_doma
 
 async def test_a_steward_allows_an_honest_namesake_one_trial() -> None:
     await open_shop()
-    end = clock.now() - 29 * DAY
+    end = clock.now() - 61 * DAY
     await seal_release(period=(end - 7 * DAY, end))
     first, namesake = await make_buyer(), await make_buyer("atelier-two")
     await execute("UPDATE partner SET company = 'Atelier', vat_number = ''")

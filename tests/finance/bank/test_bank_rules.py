@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from marketplace.core import clock
 from marketplace.core.errors import NotFound
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.finance.bank.candidates import settle_line
 from marketplace.finance.bank.matching import undo_matches
 from marketplace.finance.bank.rule_actions import book_by_rules
 from marketplace.finance.bank.rule_proposals import propose_rule
-from marketplace.finance.desk.queries import list_tasks
+from marketplace.finance.task_kinds import DECISION
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
 from tests.finance.builders.pages import signed_in
@@ -78,7 +79,7 @@ async def test_a_rule_is_tried_on_past_lines_decided_by_another_and_books_what_c
         assert await book_by_rules() == 0
         decision, approve = await buttons_of(form)
         assert (await send_rule(ada, decision, **approve)).status_code == 403
-        assert [task.kind for task in await list_tasks(None) if task.kind == "bank_rule"] == ["bank_rule"]
+        assert [task.sentence for task in (await DECISION.list(clock.now())).rows] == ["Rule for bank lines to decide"]
         assert "waits for a second person" in page_text(await bob.get(RULES))
         assert (await send_rule(bob, f"{RULES}/{form}/end")).status_code == 404, "it is no rule yet"
         assert (await send_rule(bob, decision, **approve)).status_code == 303

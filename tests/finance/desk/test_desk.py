@@ -83,7 +83,7 @@ async def test_the_search_finds_by_number_name_and_reference() -> None:
         browser.client.cookies.set(COOKIE, (await begin_session(nora.person)).value or "")
 
         async def found(text: str) -> str:
-            return (await browser.get("/en/finance/search", params={"text": text})).text
+            return (await browser.get("/en/find", params={"text": text})).text
 
         assert f"/en/finance/orders/{order}" in await found(number.lower())
         assert f"/en/finance/orders?number={number}" in await found(company[:4])
@@ -94,7 +94,7 @@ async def test_the_search_finds_by_number_name_and_reference() -> None:
         assert "/en/finance/bank/lines/" in await found("du lac")
         for nothing in ("%", "x", "nowhere to be found", "' OR 1=1"):
             assert "Nothing has that" in await found(nothing)
-        assert (await browser.get("/en/finance/search")).status_code == 200
+        assert (await browser.get("/en/find")).status_code == 200
 
 
 def test_the_search_reads_what_is_meant_and_no_others(apart: Callable[[Callable[[], Any]], None]) -> None:

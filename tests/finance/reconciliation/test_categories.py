@@ -81,7 +81,7 @@ async def test_two_people_give_a_category_its_account_on_a_page_and_the_month_cl
         decision, approve = await buttons_of(await fetch_value("SELECT id FROM proposal"))
         assert (await send_category(ada, decision, **approve)).status_code == 403
         assert await balance(chart.STRIPE) == 0
-        assert "1 decision waits for a second person" in page_text(await bob.get("/en/finance"))
+        assert "Decision of a second person 1" in page_text(await bob.get("/en/finance"))
         await execute("UPDATE person SET name = 'Ada Byron' WHERE staff_role = 'finance'")
         assert "You and Ada Byron have the same name" in page_text(await bob.get("/en/finance/decisions"))
         assert (await send_category(bob, decision, **approve)).status_code == 303

@@ -187,6 +187,8 @@ async def test_accounts_of_categories_are_sorted_narrowed_and_handed_out() -> No
         assert "kind=category" in page.text.split("sort=decided")[0]
         moved = await eve.get("/en/finance/categories.csv?which=refused", follow_redirects=False)
         assert (moved.status_code, moved.headers["location"]) == (308, f"{path}.csv?kind=category&which=refused")
+        searched = await eve.get("/en/finance/search?text=F-2026", follow_redirects=False)
+        assert (searched.status_code, searched.headers["location"]) == (308, "/en/find?text=F-2026")
 
 
 async def test_what_is_stuck_at_stripe_and_lost_webhooks_are_sorted_narrowed_and_handed_out() -> None:

@@ -18,6 +18,7 @@ from tlog_scales.tiles import leaf_hash
 from marketplace.consent.purposes.queries import get_signed_receipt
 from marketplace.core import clock
 from marketplace.core.errors import NotFound
+from marketplace.oversight.public_log import rules
 from marketplace.oversight.public_log.actions import keep_log
 from marketplace.oversight.public_log.proofs import prove_entry, prove_item
 from marketplace.oversight.public_log.queries import count_entries, list_entries
@@ -74,9 +75,9 @@ async def test_another_implementation_reads_the_log_and_proves_what_we_prove(tmp
 async def test_a_day_has_one_leaf_a_kind_that_shows_nothing() -> None:
     await keep_log()
     await agree(*range(40))
-    with clock.shifted(dt.timedelta(days=1)):
+    with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
         await keep_log()
-    with clock.shifted(dt.timedelta(days=2)):
+    with clock.shifted(dt.timedelta(days=2) + rules.SETTLED):
         await keep_log()
     entries = [entry.content for entry in await list_entries(0, await count_entries())]
     assert len(entries) == 3 * DAY_KINDS

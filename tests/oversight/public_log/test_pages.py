@@ -18,6 +18,7 @@ from marketplace.core.errors import NotFound
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import record
 from marketplace.oversight import invariants
+from marketplace.oversight.public_log import rules
 from marketplace.oversight.public_log.actions import keep_log
 from marketplace.oversight.public_log.day_kinds import PRICES
 from marketplace.oversight.public_log.proofs import prove_price
@@ -127,7 +128,7 @@ async def test_subscribers_and_partners_get_the_proofs_of_what_is_theirs() -> No
         browser.client.cookies.set("session", (await begin_session(person)).value or "")
         assert f"/en/transparency/receipts/{receipts[0]}" in (await browser.get(LOG_PAGE)).text
         assert (await browser.get(f"/en/transparency/receipts/{receipts[0]}")).status_code == 404, "its day is not over"
-        with clock.shifted(dt.timedelta(days=1)):
+        with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
             await keep_log()
         proof = await browser.get(f"/en/transparency/receipts/{receipts[0]}")
         assert json.loads(read_proof(proof.text).item.document)["receipt"] == receipts[0]  # type: ignore[union-attr]
@@ -160,7 +161,7 @@ async def test_auditors_get_the_proofs_of_books_and_trail() -> None:
     async with Browser() as browser:
         browser.client.cookies.set("session", (await begin_session(actor.person)).value or "")
         assert (await browser.get(f"/en/transparency/books?number={entry}")).status_code == 404, "its day is not over"
-        with clock.shifted(dt.timedelta(days=1)):
+        with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
             await keep_log()
         for address, content in ((f"books?number={entry}", b"o1"), ("trail?number=1", b"hash")):
             proof = await browser.get(f"/en/transparency/{address}")
@@ -181,3 +182,42 @@ async def test_auditors_get_the_proofs_of_books_and_trail() -> None:
     [broken] = [one for one in await invariants.broken() if "public log was given" in str(one)]
     assert "'1'" in str(broken), "the link is named"
     await as_owner("UPDATE trail_link SET hash = $1", logged)
+
+
+async def test_a_rewritten_log_hands_out_no_proof_that_does_not_hold() -> None:
+    actor = await make_staff("Odile", "auditor")
+    assert actor.person
+    await note_action(actor, "looked_around", "books")
+    await link_actions()
+    with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
+        await keep_log()
+    entry = await fetch_value("SELECT number FROM log_entry WHERE kind = 'audit_trail'")
+    kept = await fetch_value("SELECT content FROM log_entry WHERE number = $1", entry)
+    link, item = (
+        await fetch_value("SELECT hash FROM trail_link"),
+        await fetch_value("SELECT digest FROM day_item WHERE kind = 'audit_trail'"),
+    )
+    for table in ("trail_link", "day_item", "log_entry"):
+        await as_owner(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+    forged = """sha256(convert_to(jsonb_build_object('number', number, 'hash', hash)::text, 'UTF8'))"""
+    try:
+        async with Browser() as browser:
+            browser.client.cookies.set("session", (await begin_session(actor.person)).value or "")
+            assert (await browser.get("/en/transparency/trail?number=1")).status_code == 200
+            await as_owner("UPDATE trail_link SET hash = repeat('a', 64)")
+            await as_owner(f"UPDATE day_item SET digest = (SELECT {forged} FROM trail_link) WHERE kind = 'audit_trail'")
+            answer = await browser.get("/en/transparency/trail?number=1")
+            assert (answer.status_code, "This was changed" in page_text(answer)) == (409, True), (
+                "the day's root differs"
+            )
+            await as_owner("UPDATE log_entry SET content = $1 WHERE number = $2", kept.replace(b"root", b"rOOt"), entry)
+            answer = await browser.get(f"/en/transparency/entries/{entry}")
+            assert (answer.status_code, "This was changed" in page_text(answer)) == (409, True), (
+                "the log's files differ"
+            )
+    finally:
+        await as_owner("UPDATE trail_link SET hash = $1", link)
+        await as_owner("UPDATE day_item SET digest = $1 WHERE kind = 'audit_trail'", item)
+        await as_owner("UPDATE log_entry SET content = $1 WHERE number = $2", kept, entry)
+        for table in ("trail_link", "day_item", "log_entry"):
+            await as_owner(f"ALTER TABLE {table} ENABLE TRIGGER append_only")

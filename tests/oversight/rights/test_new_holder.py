@@ -40,7 +40,14 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
         year = paris_day(share.sold_at).year
         await payees.draft_and_send(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         assert "Your bank details changed" in page_text(await zoe.browser.get("/en/inbox"))
-        paths = ["/earnings", "/earnings/payouts", f"/earnings/statements/{year}", "/consent", "/welcome"]
+        paths = [
+            "/earnings",
+            "/earnings/shares",
+            "/earnings/payouts",
+            f"/earnings/statements/{year}",
+            "/consent",
+            "/welcome",
+        ]
         theirs = [f"/earnings/shares/{share.id}", f"/consent/receipts/{receipt}", f"/consent/receipts/{receipt}.json"]
         seen = "".join([(await zoe.browser.get(f"/en{path}")).text for path in paths])
         marks = (share.title_en, str(share.id), str(receipt), IBAN[-4:])
@@ -61,7 +68,7 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
             assert {answer.status_code for answer in pages.values()} == {200}
             found = [f"{path}: {mark}" for path, answer in pages.items() for mark in marks if mark in answer.text]
             assert not found
-            assert "Somebody else had this line before you." in page_text(pages["/earnings"])
+            assert "Somebody else had this line before you." in page_text(pages["/earnings/shares"])
             assert "No payout yet." in page_text(pages["/earnings/payouts"])
             assert {(await heir.get(f"/en{path}")).status_code for path in theirs} == {404}
             await heir.submit("/en/consent", {"purpose": sales.PURPOSE, "word": "give"})

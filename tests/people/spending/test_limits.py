@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import uuid
@@ -10,16 +11,26 @@ import asyncpg
 import pytest
 
 from marketplace.core import clock
-from marketplace.core.database import execute
+from marketplace.core.database import execute, transaction
 from marketplace.core.errors import Invalid, NotAllowed, NotFound
+from marketplace.core.web.formats import PARIS
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.key_actions import create_key
-from marketplace.people.spending.actions import revoke_limit, write_limit
-from marketplace.people.spending.rules import BeyondLimit, LockedLimit, Purchase, Terms, check, month_of
+from marketplace.people.spending.actions import revoke_limit, spend, write_limit
+from marketplace.people.spending.rules import (
+    BeyondLimit,
+    LockedLimit,
+    NeedsApproval,
+    Purchase,
+    Spender,
+    Terms,
+    check,
+    month_of,
+)
 from tests.people.builders import add_person, allow, make_partner, spender_for
 from tests.support.reads import fetch, fetch_value
 
-DAY = dt.timedelta(days=1)
+DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
 
 
 def limit_terms(order_minor: int = 100, month_minor: int = 1_000, days: int = 30) -> Terms:
@@ -77,6 +88,35 @@ async def test_what_is_spent_never_exceeds_the_ceiling_even_beneath_the_rules() 
     await execute("UPDATE spending_month SET spent_minor = 0")
 
 
+async def test_what_needs_no_approval_is_counted_over_two_months_at_once() -> None:
+    partner, key = await make_partner(), uuid.uuid4()
+    await create_key(partner, "erp", key_id=key, session="s")
+    await allow(partner, key, approval_minor=150)
+    today = clock.now().astimezone(PARIS)
+    midnight = dt.datetime(today.year + today.month // 12, today.month % 12 + 1, 1, tzinfo=PARIS)
+    is_counted, may_end = asyncio.Event(), asyncio.Event()
+
+    async def before() -> None:
+        async with transaction():
+            await spend(Spender(partner, key=key), Purchase(uuid.uuid4(), 100, [], []), midnight - SECOND)
+            is_counted.set()
+            await may_end.wait()
+
+    async def after() -> None:
+        await is_counted.wait()
+        async with transaction():
+            await spend(Spender(partner, key=key), Purchase(uuid.uuid4(), 100, [], []), midnight + SECOND)
+
+    first, second = asyncio.create_task(before()), asyncio.create_task(after())
+    await is_counted.wait()
+    done, _ = await asyncio.wait([second], timeout=0.3)
+    may_end.set()
+    await first
+    assert not done, "it waits for what the month before is spending"
+    with pytest.raises(NeedsApproval):
+        await second
+
+
 NOW = dt.datetime(2026, 12, 31, 22, 59, tzinfo=dt.UTC)
 LIMIT = LockedLimit(1, None, uuid.uuid4(), 100, 150, 0, ["lyon"], ["presence.statistics"], NOW + DAY)
 
@@ -95,6 +135,8 @@ LIMIT = LockedLimit(1, None, uuid.uuid4(), 100, 150, 0, ["lyon"], ["presence.sta
         ({"spending_limit": None}, 1, "lyon", "presence.statistics", "No spending limit"),
         ({"spending_limit": None, "is_owner": False}, 1, "lyon", "presence.statistics", "No spending limit"),
         ({"spending_limit": None, "is_owner": True}, 10**9, "lyon", "presence.statistics", ""),
+        ({"approval_minor": 50, "unapproved_minor": 40}, 10, "lyon", "presence.statistics", ""),
+        ({"approval_minor": 50, "unapproved_minor": 41}, 10, "lyon", "presence.statistics", "without approval"),
     ],
 )
 def test_the_rules(changed: dict[str, object], amount: int, dataset: str, purpose: str, why: str) -> None:

@@ -29,6 +29,7 @@ async def test_an_administrator_limits_a_key_and_sees_what_it_spent(stripe: Any)
         await browser.sign_in("atelier@partner.example")
         without = await browser.client.get("/api/v1/spending-limit", headers=bearer)
         assert (without.status_code, "no spending limit" in without.text) == (404, True)
+        assert 'name="month"' in (await browser.get(page)).text, "the form is there before there is a limit"
         for odd, why in (
             ({"order": "x"}, "Write an amount"),
             ({"order": "201"}, "at least that"),

@@ -369,8 +369,8 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
         closed = page_text(await ada.get(f"/fr/calls/{call}"))
         assert "Vous êtes retenu" in closed
         assert "Moins de 100 personnes ont répondu" in closed
-        assert "What you were promised" in page_text(await ada.get("/en/earnings"))
-        assert "€3.00 at least, of each licence" in page_text(await ada.get("/en/earnings"))
+        assert "What you were promised" in page_text(await ada.get("/en/earnings/shares"))
+        assert "€3.00 at least, of each licence" in page_text(await ada.get("/en/earnings/shares"))
         assert (await ada.get(f"/en/calls/{uuid.uuid4()}")).status_code == 404
         assert (await ada.get("/en/steward/calls")).status_code == 403
 

@@ -131,7 +131,7 @@ async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> 
 
 async def test_a_program_subscribes_and_tries(stripe: Any) -> None:
     await open_shop()
-    app, end = the_site(), clock.now() - 29 * DAY
+    app, end = the_site(), clock.now() - 61 * DAY
     await execute("UPDATE dataset SET cadence = 'week'")
     partner, rival = await make_buyer(), await make_buyer("rival")
     async with await machine_of(partner, app) as machine, await machine_of(rival, app) as other:

@@ -108,7 +108,7 @@ class Afternoon:
         of_this_machine = {
             "DATABASE_URL": owner if roles == ("migrate",) else f"{owner}_serving",
             "PARTAGE_STATE": str(self.folder / "state"),
-            "PARTAGE_ERASURES": str(self.folder / "erasures"),
+            "PARTAGE_NOTES": str(self.folder / "erasures"),
             "PARTAGE_BACKUPS": str(self.folder / "backups"),
             "PARTAGE_URL": self.machine.url,
             "PARTAGE_SERVING_ROLE": "afternoon_serving",

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from marketplace.__main__ import parser
 from marketplace.core.errors import NotFound
@@ -15,7 +16,7 @@ from marketplace.site.answers import MACHINE_PATHS
 from marketplace.site.app import routes
 from marketplace.site.docs import manual
 from marketplace.site.jobs.timetable import jobs
-from tests.people.builders import Browser
+from tests.people.builders import Browser, page_text
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [(part, name) for part, names in manual.PARTS.items() for name in names]
@@ -70,7 +71,45 @@ def test_every_page_reads_and_its_links_lead_somewhere(part: str, name: str) -> 
 
 def test_every_file_of_the_manual_is_a_page() -> None:
     files = {(path.parent.name, path.stem) for path in (ROOT / "marketplace/site/docs").glob("*/*.md")}
-    assert files == set(PAGES)
+    french = {(part, name.removesuffix(".fr")) for part, name in files if name.endswith(".fr")}
+    assert {page for page in files if not page[1].endswith(".fr")} == set(PAGES)
+    assert french <= set(PAGES)
+    assert {page for page in PAGES if page[0] in ("subscriber", "steward", "finance")} <= french
+
+
+def outline_of(text: str) -> list[str]:
+    """Return what both languages of a page have alike: its headings, lists, tables and links, without their words."""
+    marks = re.findall(r"^(#+|-|\d+\.|\|)|\]\(([^)]+)\)", text, re.MULTILINE)
+    return ["".join(mark) for mark in marks]
+
+
+@pytest.mark.parametrize(("part", "name"), [page for page in PAGES if manual.language_of(*page, "fr") == "fr"])
+def test_a_page_says_the_same_in_both_languages(part: str, name: str) -> None:
+    english, french = manual.text_of(part, name), manual.text_of(part, name, "fr")
+    assert outline_of(french) == outline_of(english)
+    assert 0.8 < len(french.split()) / len(english.split()) < 1.4
+
+
+async def test_the_manual_is_searched_without_regard_to_case_and_accents() -> None:
+    assert manual.search_pages("RELEVÉS clôture", "fr")[0].name == "month"
+    assert manual.search_pages("releve", "fr")
+    assert manual.search_pages("money your", "en")[0].name == "your-money", "titles come first"
+    assert manual.search_pages("nowhere-to-be-found", "en") == manual.search_pages("a", "en") == []
+    async with Browser() as visitor:
+        shown = page_text(await visitor.get("/fr/docs?words=v%C3%A9rifi%C3%A9"))
+        assert "Pages contenant" in shown
+        assert "Aucune page" in page_text(await visitor.get("/fr/docs?words=%3Cb%3Ezzz"))
+        assert (await visitor.get("/en/docs?words=" + "x" * 101)).status_code == 400
+
+
+async def test_a_page_leads_to_those_before_and_after_it_and_says_which_language_it_is_in() -> None:
+    async with Browser() as visitor:
+        first = (await visitor.get("/fr/docs/finance/day")).text
+        assert 'rel="next" href="/fr/docs/finance/month"' in first
+        assert 'rel="prev"' not in first
+        assert '<article class="card prose" lang="fr">' in first
+        assert "Cette page est en anglais" not in first
+        assert "Cette page est en anglais" in (await visitor.get("/fr/docs/operator/backup")).text
 
 
 def test_a_page_that_is_not_there_is_refused() -> None:
@@ -94,5 +133,5 @@ async def test_the_manual_is_served_in_both_languages() -> None:
             for part, name in PAGES:
                 shown = await visitor.get(f"/{language}/docs/{part}/{name}")
                 assert shown.status_code == 200
-                assert manual.read_page(part, name).title in shown.text
+                assert str(escape(manual.read_page(part, name, language).title)) in shown.text
         assert (await visitor.get("/en/docs/developer/none")).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import html5lib
@@ -40,7 +41,7 @@ async def test_a_steward_is_led_from_an_empty_database_to_the_first_sale() -> No
         await seal_week()
         assert "11 of 13 done" in await land(sam)
         partner = await make_partner()
-        assert "Vet Atelier, or refuse it" in await land(sam)
+        assert "Company to vet Atelier" in await land(sam)
         await identity.vet_partner(partner, "Sam")
         assert "12 of 13 done" in await land(sam)
 
@@ -55,7 +56,7 @@ async def test_a_steward_sees_what_waits() -> None:
     await execute("UPDATE dataset SET budget_micro = spent_micro + epsilon_micro WHERE code = 'lyon'")
     await execute(
         """INSERT INTO build_request (id, dataset, period_from, period_to, asked_by, asked_at, ended_at, refusal)
-           SELECT $1, 'lyon', $2::timestamptz - interval '1 day', $2, 'Sam', $2, $2, '{}'""",
+           SELECT $1, 'lyon', $2::timestamptz - interval '1 day', $2, 'Sam', $2, $2, '{"sentence": "There is nothing here.", "fields": {}}'""",
         uuid.uuid4(),
         clock.now(),
     )
@@ -63,14 +64,16 @@ async def test_a_steward_sees_what_waits() -> None:
         await sam.sign_in("sam@partage.example")
         seen = await land(sam)
         for sentence in (
-            "passed the gate and waits to be published",
-            "published, but not on sale",
-            "a build was refused",
-            "one release more at most",
+            "Release that passed the gate, to publish",
+            "Published, but not on sale",
+            "Build that was refused",
+            "One release more at most",
         ):
             assert sentence in seen
+        for path in re.findall(r'<td><a href="(/en/[^"]+)"', (await sam.get("/en/start")).text):
+            assert (await sam.get(path)).status_code == 200, path
         await withdraw_offer("lyon")
-        assert (await land(sam)).count("published, but not on sale") == 1, "who withdrew an offer knows"
+        assert (await land(sam)).count("Published, but not on sale") == 1, "who withdrew an offer knows"
     await execute("UPDATE release SET state = 'noised' WHERE id = $1", waiting)
 
 

@@ -169,7 +169,7 @@ async def test_a_claim_is_filed_once(stripe: Any) -> None:
 
 async def test_a_trial_is_begun_once() -> None:
     await open_shop()
-    end = clock.now() - 29 * DAY
+    end = clock.now() - 61 * DAY
     await seal_release(period=(end - WEEK, end))
     for name, vat in (("atelier", "FR40303265045"), ("rival", "FR83404833048")):
         await execute("UPDATE partner SET vat_number = $2 WHERE id = $1", await make_buyer(name), vat)

@@ -54,7 +54,7 @@ async def test_a_page_reads_three_objects_at_most() -> None:
         for line in (1, 2, 3, 5):
             async with visiting(line) as browser:
                 s3.asked.clear()
-                answer = await browser.get("/en/earnings")
+                answer = await browser.get("/en/earnings/shares")
                 assert answer.status_code == 200
                 assert ("/earnings/shares/" in answer.text) == (line != 3)
                 assert s3.asked.total() == s3.asked["GET"] <= 3

@@ -63,9 +63,8 @@ async def test_earnings_show_held_then_mine() -> None:
         assert "Yours now €0.00" in words(answer)
         assert "Acme" not in answer.text
         await sales.close_month()
-        mine = words(await ada.get("/en/earnings"))
-        assert "Yours now €7.14" in mine
-        assert re.search(r"Yours now €7\.14 .*To the millionth Yours now €7\.144285", mine), "cents come first"
+        assert "Yours now €7.14 Held" in words(await ada.get("/en/earnings"))
+        assert "Yours now €7.144285" in words(await ada.get("/en/earnings/shares"))
         french = words(await ada.get("/fr/earnings"))
         assert "À vous dès maintenant 7,14 €" in french
         year = await fetch_value(
@@ -100,7 +99,8 @@ async def test_a_share_of_others_does_not_exist() -> None:
         assert (await bob.get(f"/en/earnings/shares/{licence}")).status_code == 404
         assert (await bob.get(f"/en/earnings/shares/{uuid.uuid4()}")).status_code == 404
         assert (await bob.get("/en/earnings/shares/none")).status_code == 404
-        assert "No share yet." in words(await bob.get("/en/earnings"))
+        assert "No share yet." in words(await bob.get("/en/earnings/shares"))
+        assert "Nothing earned yet." in words(await bob.get("/en/earnings"))
 
 
 async def test_shares_are_paged() -> None:
@@ -110,9 +110,9 @@ async def test_shares_are_paged() -> None:
         await sales.write_sale(release, 1000 + number)
     await hold_shares()
     async with visiting(1) as ada:
-        pages = [await ada.get(f"/en/earnings?page={number}") for number in (1, 2, 3)]
+        pages = [await ada.get(f"/en/earnings/shares?page={number}") for number in (1, 2, 3)]
         assert [page.text.count('href="/en/earnings/shares/') for page in pages] == [25, 2, 0]
-        assert (await ada.get("/en/earnings?page=0")).status_code == 400
+        assert (await ada.get("/en/earnings/shares?page=0")).status_code == 400
         assert len(pages[0].content) < 150_000
 
 
@@ -220,7 +220,7 @@ async def test_a_receipt_is_signed_and_ones_own() -> None:
         assert (await ada.get("/en/consent/receipts/none.json")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/earnings", "/consent"])
+@pytest.mark.parametrize("path", ["/earnings", "/earnings/shares", "/consent"])
 async def test_french_pages_have_no_english_left(path: str) -> None:
     await one_sale()
     await consent.give(4, sales.PURPOSE)

@@ -28,7 +28,7 @@ from marketplace.subscribers.my_data import queries
 from marketplace.subscribers.my_data.actions import make_own_maps
 from marketplace.subscribers.my_data.rules import MAP_LASTS, bounds_of
 from tests.datasets import builders
-from tests.people.builders import token, visiting, words
+from tests.people.builders import make_partner, token, visiting, words
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
 
@@ -245,6 +245,29 @@ async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where
         assert "Pour comparer" in words(await ada.get("/fr/my-data"))
     async with visiting(7) as bob:
         assert not sentence.search(words(await bob.get("/en/my-data"))), "who is in none compares with none"
+
+
+async def test_a_person_sees_who_tried_a_release_with_them_in_it() -> None:
+    await sales.write_lines()
+    await execute(
+        """INSERT INTO sheet_version (id, sheet, number, document, sha256, terms, groups, starts_at, stated_by, stated_at)
+           VALUES (gen_random_uuid(), 'sheet', 1, '{}', encode(sha256('{}'), 'hex'), '{"half_life_hours": 720}', '{}',
+                   now() - interval '1 day', 'Samir', now() - interval '1 day')"""
+    )
+    for people, sector in (({1: 3, 2: 5}, "insurance"), ({3: 1}, "bank")):
+        release = await sales.seal_weights(people)
+        trying = await make_partner(sector, f"{sector}@partner.example")
+        await execute("INSERT INTO partner_sector VALUES ($1, $2, 'Samir', now())", trying, sector)
+        await execute(
+            "INSERT INTO trial VALUES (gen_random_uuid(), $1, $2, now(), now() + interval '14 days')", trying, release
+        )
+    assert await index_contributions() == 2
+    async with visiting(1) as ada, visiting(4) as bob:
+        shown = words(await ada.get("/en/my-data"))
+        assert "A company of the sector “insurance” tried it free for two weeks" in shown
+        assert "bank" not in shown, "another release"
+        assert "l’a essayée gratuitement" in words(await ada.get("/fr/my-data"))
+        assert "Nobody yet" in words(await bob.get("/en/my-data"))
 
 
 async def test_ones_own_map_opens_in_the_session_that_asked_and_is_gone_in_ten_minutes(tmp_path: Path) -> None:

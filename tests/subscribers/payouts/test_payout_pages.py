@@ -46,6 +46,10 @@ async def test_from_bank_details_to_paid() -> None:
             drafted = (await press(nora, "/finance/payout-runs", "/finance/payout-runs")).headers["location"][3:]
             assert "somebody else of finance approves it" in words(await nora.get(f"/en{drafted}"))
             assert "Being prepared" in words(await lucie.get("/en/earnings/payouts"))
+            for path, sentence in (("/earnings/bank-details", "They go to"), ("/profile/erase", "It goes to")):
+                shown = words(await lucie.get(f"/en{path}"))
+                assert f"{sentence} the account ending in {payees.iban_of(1)[-4:]}." in shown, path
+                assert "write your bank details first" not in shown
             await press(paul, drafted, "/approve", reason="the sums fit")
             assert (await nora.get(f"/en{drafted}/download")).status_code == 404
             await press(nora, drafted, "/send")
