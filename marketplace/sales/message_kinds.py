@@ -74,7 +74,7 @@ PURCHASE_APPROVED: Final = MessageKind(
     "/quotes/{quote}/approval",
     subject=Words("Your order is approved"),
     body=Words(
-        "An administrator of your company approved your order. If it is to be paid on a page, it waits there for three quarters of an hour."
+        "An approver of your company approved your order. If it is to be paid on a page, it waits there for three quarters of an hour."
     ),
     readers="partner",
 )
@@ -82,7 +82,7 @@ PURCHASE_REFUSED: Final = MessageKind(
     "purchase_refused",
     "/quotes/{quote}/approval",
     subject=Words("Your order was refused"),
-    body=Words("An administrator of your company refused your order; nothing is to be paid."),
+    body=Words("An approver of your company refused your order; nothing is to be paid."),
     readers="partner",
 )
 PRIVATE_OFFER_MADE: Final = MessageKind(

@@ -154,12 +154,13 @@ CREATE TABLE "person" (
     "email_confirmed_at" TIMESTAMPTZ,
     "has_second_factor" BOOLEAN NOT NULL DEFAULT false,
     "ended_at" TIMESTAMPTZ,
-    "is_member" BOOLEAN NOT NULL DEFAULT false,
+    "company_role" TEXT,
     CONSTRAINT "email_is_lower_case" CHECK (email = lower(email) AND position('@' in email) > 1),
     CONSTRAINT "one_capacity" CHECK (num_nonnulls(partner, subscriber, staff_role) = 1),
     CONSTRAINT "known_role" CHECK (staff_role IN ('steward', 'finance', 'auditor')),
     CONSTRAINT "known_language" CHECK (language IN ('fr', 'en')),
-    CONSTRAINT "only_partners_have_members" CHECK (NOT is_member OR partner IS NOT NULL),
+    CONSTRAINT "known_company_role" CHECK (company_role IN ('administrator', 'buyer', 'approver', 'accountant', 'reader')),
+    CONSTRAINT "only_partners_have_one" CHECK ((company_role IS NULL) = (partner IS NULL)),
     CONSTRAINT "only_subscribers_are_sealed" CHECK ((sealed IS NULL) = (key_id IS NULL) AND (sealed IS NULL OR subscriber IS NOT NULL AND name = ''))
 );
 
@@ -195,6 +196,7 @@ CREATE TABLE "invitation" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "partner" UUID REFERENCES "partner" ("id") ON DELETE RESTRICT,
     "staff_role" TEXT,
+    "company_role" TEXT,
     "email" TEXT NOT NULL,
     "name" TEXT NOT NULL,
     "code_hash" TEXT UNIQUE NOT NULL,
@@ -203,7 +205,9 @@ CREATE TABLE "invitation" (
     "accepted_at" TIMESTAMPTZ,
     "invited_by" UUID REFERENCES "person" ("id") ON DELETE CASCADE,
     CONSTRAINT "one_capacity" CHECK (num_nonnulls(partner, staff_role) = 1),
-    CONSTRAINT "known_role" CHECK (staff_role IN ('steward', 'finance', 'auditor'))
+    CONSTRAINT "known_role" CHECK (staff_role IN ('steward', 'finance', 'auditor')),
+    CONSTRAINT "known_company_role" CHECK (company_role IN ('administrator', 'buyer', 'approver', 'accountant', 'reader')),
+    CONSTRAINT "only_partners_have_one" CHECK ((company_role IS NULL) = (partner IS NULL))
 );
 
 CREATE TABLE "sign_in_attempt" (

@@ -46,7 +46,7 @@ async def make_administrators() -> tuple[uuid.UUID, uuid.UUID, uuid.UUID]:
     """Return a partner and its two administrators, Claire and Eve."""
     partner = await make_partner()
     claire, eve = await person_of("claire@atelier.example"), await join(partner, EVE)
-    await ending.set_administrator(partner, eve, administrator=True, by=claire)
+    await ending.set_role(partner, eve, "administrator", by=claire)
     return partner, claire, eve
 
 

@@ -36,7 +36,7 @@ class FourEyesCompany:
         second = await add_person("Bob", partner=self.partner)
         self.claire, self.bob = [Actor(name="x", person=one, partner=self.partner) for one in (first, second)]
         self.member, self.key = await add_person("Eve", partner=self.partner), uuid.uuid4()
-        await execute("UPDATE person SET is_member = true WHERE id = $1", self.member)
+        await execute("UPDATE person SET company_role = 'buyer' WHERE id = $1", self.member)
         await create_key(self.partner, "erp", key_id=self.key, session="s", owner=first)
         for holder in (self.member, self.key):
             await allow(self.partner, holder, approval_minor=without)
@@ -70,14 +70,14 @@ async def test_nobody_approves_their_own_nor_that_of_their_key_nor_another_compa
     del stripe
     company = await FourEyesCompany().open()
     quote, sha256 = await company.ask(company.by_key)
-    member = Actor(name="x", person=company.member, partner=company.partner, is_member=True)
+    member = Actor(name="x", person=company.member, partner=company.partner, company_role="buyer")
     rival = await make_buyer("rival")
     stranger = Actor(name="x", person=(await spender_for(rival)).person, partner=rival)
     for who in (company.claire, member, Actor(name="x", key=company.key, partner=company.partner), stranger):
         with pytest.raises(Refusal):
             await company.approve(who, quote, sha256)
     own, own_sha256 = await company.ask(company.by_member)
-    await execute("UPDATE person SET is_member = false WHERE id = $1", company.member)
+    await execute("UPDATE person SET company_role = 'administrator' WHERE id = $1", company.member)
     with pytest.raises(NotAllowed, match="somebody else"):
         await company.approve(member, own, own_sha256)
     assert await orders() == 0
@@ -193,7 +193,7 @@ async def test_a_bid_counts_with_orders_and_is_refused_beyond(stripe: Any) -> No
     company = await FourEyesCompany().open(without=3 * FLOOR)
     await save_card(company.partner)
     auction, other = [await open_auction(reserve_minor=FLOOR) for _ in range(2)]
-    bidder = Actor(name="x", person=company.member, partner=company.partner, vetted=True, is_member=True)
+    bidder = Actor(name="x", person=company.member, partner=company.partner, vetted=True, company_role="buyer")
     await place_bid(bidder, auction, bid=uuid.uuid4(), maximum_minor=2 * FLOOR)
     with pytest.raises(NeedsApproval):
         await place_bid(bidder, other, bid=uuid.uuid4(), maximum_minor=2 * FLOOR)

@@ -10,11 +10,10 @@ from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers.queries import list_priced_releases
 from marketplace.core import clock
 from marketplace.core.instants import full_hour
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.queries import get_auction
 from pricing.order import later
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import DAY, make_bidder, move_end
 from tests.sales.builders.shop import FLOOR, make_buyer, open_shop
 from tests.support.reads import fetch_value
@@ -26,7 +25,7 @@ HOUR = DAY / 24
 async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> None:
     """Two licences and one bidder: it pays what the licence costs anybody on the day of the close, not the least charge."""
     release = await open_shop()
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     await make_buyer("atelier")
     now = clock.now()
     [row] = await list_priced_releases([release])

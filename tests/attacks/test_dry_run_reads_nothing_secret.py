@@ -21,11 +21,10 @@ from marketplace.consent.purposes.actions import give_many, withdraw
 from marketplace.core import object_store
 from marketplace.core.database import copy_in
 from marketplace.datasets.releases.ingestion import ingest_events
-from marketplace.people.identity import actions as identity
 from tests.catalogue.builders import open_catalogue, seal_week
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, LONG_AGO, START, ZONES, events_table, write
-from tests.people.builders import PASSWORD, Browser
+from tests.people.builders import PASSWORD, Browser, add_staff
 from tests.support.owner import as_owner
 from tests.support.production import OPERATORS_OWN
 
@@ -71,7 +70,7 @@ async def printed() -> str:
 @pytest.mark.long
 async def test_marketplaces_that_differ_in_secrets_alone_have_the_same_dry_run(tmp_path: Path) -> None:
     await open_catalogue()
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     await copy_in("subscriber", ["reference"], [(who,) for who in LINES])
     release = await seal_week(consenting=700, population=2_000, published_people=900)
     await as_owner("ALTER TABLE coverage DISABLE TRIGGER USER")

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from marketplace.core.settings import settings
 from marketplace.datasets.releases import actions, dossier, queries
 from marketplace.datasets.releases.ingestion import ingest_events
-from marketplace.people.identity import actions as identity
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
-from tests.people.builders import PASSWORD, Browser
+from tests.people.builders import PASSWORD, Browser, add_staff
 from tests.support.reads import fetch
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def all_digests(part: Any, name: str = "") -> list[tuple[str, str]]:
 
 async def shown_to_role(role: str, release: uuid.UUID) -> str:
     """Return all that somebody of this role is shown of a release."""
-    await identity.add_staff(f"{role}@partage.example", role, role, PASSWORD)
+    await add_staff(f"{role}@partage.example", role, role, PASSWORD)
     shown = []
     async with Browser() as browser:
         await browser.sign_in(f"{role}@partage.example")

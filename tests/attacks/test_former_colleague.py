@@ -27,7 +27,7 @@ async def test_nothing_that_a_former_colleague_has_lets_them_in() -> None:
     used, unused = await invite(partner, EVE), await invite(partner, EVE)
     form = uuid.uuid4()
     eve = await actions.accept_invitation(used, PASSWORD, "en", form=form)
-    await ending.set_administrator(partner, eve, administrator=True, by=claire)
+    await ending.set_role(partner, eve, "administrator", by=claire)
     for_friend = await invite(partner, FRIEND, by=eve)
     session = await create_session(eve)
     hers = await key_actions.create_key(partner, "hers", key_id=uuid.uuid4(), session="s", owner=eve)
@@ -46,7 +46,7 @@ async def test_nothing_that_a_former_colleague_has_lets_them_in() -> None:
         await actions.sign_in(EVE, PASSWORD)
     for attempt in (
         ending.remove_colleague(partner, claire, by=eve),
-        ending.set_administrator(partner, eve, administrator=True, by=eve),
+        ending.set_role(partner, eve, "administrator", by=eve),
         invite(partner, FRIEND, by=eve),
     ):
         with pytest.raises(NotAllowed):
@@ -110,12 +110,12 @@ async def test_two_administrators_who_go_at_once_leave_one(ways: str) -> None:
     one, other = ways.split()
     do = {
         "remove": lambda person, by: ending.remove_colleague(partner, person, by=by),
-        "step-down": lambda _, by: ending.set_administrator(partner, by, administrator=False, by=by),
+        "step-down": lambda _, by: ending.set_role(partner, by, "buyer", by=by),
         "erase": lambda _, by: actions.erase_person(by),
     }
     done = await done_of_all(do[one](eve, claire), do[other](claire, eve))
     assert sum(done) == 1 or (all(done) and ways == "remove step-down")  # who has stepped down may be removed
-    left = "SELECT count(*) FROM person WHERE partner = $1 AND ended_at IS NULL AND NOT is_member"
+    left = "SELECT count(*) FROM person WHERE partner = $1 AND ended_at IS NULL AND company_role = 'administrator'"
     assert await fetch_value(left, partner) == 1
 
 
@@ -124,7 +124,7 @@ async def test_the_last_administrator_stays_as_long_as_there_are_members() -> No
     max_ = await join(partner, "max@atelier.example")
     for attempt in (
         ending.remove_colleague(partner, claire, by=claire),
-        ending.set_administrator(partner, claire, administrator=False, by=claire),
+        ending.set_role(partner, claire, "buyer", by=claire),
         actions.erase_person(claire),
     ):
         with pytest.raises(Conflict):

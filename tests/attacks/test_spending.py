@@ -18,6 +18,7 @@ from marketplace.core.database import execute
 from marketplace.core.errors import Expired
 from marketplace.core.web.formats import PARIS
 from marketplace.people.identity.actors import Actor
+from marketplace.people.identity.ending import set_role
 from marketplace.people.identity.key_actions import create_key, revoke_key, rotate_key
 from marketplace.people.spending.actions import revoke_limit
 from marketplace.people.spending.rules import BeyondLimit, Spender, month_of
@@ -66,7 +67,7 @@ async def open_company() -> Company:
     for number, key in enumerate(keys):
         await create_key(partner, f"key {number}", key_id=key, session="s", owner=owner.person)
     member = await add_person("Eve", partner=partner)
-    await execute("UPDATE person SET is_member = true WHERE id = $1", member)
+    await execute("UPDATE person SET company_role = 'buyer' WHERE id = $1", member)
     for holder in (*keys, member):
         await allow(partner, holder, order_minor=FLOOR, month_minor=ORDERS * FLOOR + FLOOR - 1)
     spenders = [*(Spender(partner, key=key) for key in keys), Spender(partner, person=member)]
@@ -160,16 +161,22 @@ async def test_what_lapsed_is_given_back_once_and_only_what_nobody_can_pay(strip
     assert await ordered_by(company.first) == ORDERS * FLOOR
 
 
-@pytest.mark.parametrize("how", ["limit", "key"])
+@pytest.mark.parametrize("how", ["limit", "key", "role", "role of who made the key"])
 async def test_after_revocation_nothing_is_ordered_and_nothing_unpaid_can_be_paid(stripe: Any, how: str) -> None:
     del stripe
     company = await open_company()
-    made = await attack(company, [company.first], 2)
+    member = company.spenders[2]
+    stopped = member if how == "role" else company.first
+    await execute("UPDATE api_key SET owner = $1 WHERE id = $2", member.person, company.first.key)
+    made = await attack(company, [stopped], 2)
     if how == "limit":
-        await revoke_limit(company.owner, company.holder(company.first))
+        await revoke_limit(company.owner, company.holder(stopped))
+    elif how == "key":
+        await revoke_key(company.partner, company.holder(stopped))
     else:
-        await revoke_key(company.partner, company.holder(company.first))
-    assert await attack(company, [company.first], 12) == []
+        assert member.person
+        await set_role(company.partner, member.person, "reader", by=company.owner.person)
+    assert await attack(company, [stopped], 12) == []
     with pytest.raises(Expired, match="not in force"):
         await payment_page(company.partner, made[0])
     assert await lapse_unpaid() == 1

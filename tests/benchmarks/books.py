@@ -17,9 +17,9 @@ from marketplace.core import database
 from marketplace.finance.bookkeeping.export_files import request_export, write_exports
 from marketplace.finance.bookkeeping.queries import list_exports
 from marketplace.money.ledger.queries import trial_balance
-from marketplace.people.identity.actions import add_staff
 from marketplace.people.identity.actors import Actor
 from tests.benchmarks._bench import Marketplace, Run, peak_gb
+from tests.people.builders import add_staff
 from tests.support.day_sums import FILL_DAY_SUMS
 from tests.support.reads import fetch_value
 

@@ -100,8 +100,8 @@ async def _sell(path: Path) -> tuple[str, str]:
     partner = await database.fetch_scalar(uuid.UUID, "SELECT partner FROM entitlement")
     person = uuid.uuid4()
     await database.execute(
-        """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
-           VALUES ($1, 'a@partner.example', 'A', 'x', 'en', $2, now())""",
+        """INSERT INTO person (id, email, name, password_hash, language, partner, company_role, created_at)
+           VALUES ($1, 'a@partner.example', 'A', 'x', 'en', $2, 'administrator', now())""",
         person,
         partner,
     )

@@ -31,11 +31,11 @@ from litestar.utils.scope.state import ScopeState
 from marketplace.core.database import DB
 from marketplace.core.web.i18n import language
 from marketplace.core.web.pages import Visit, engine, visit
-from marketplace.people.identity.actions import add_staff
 from marketplace.people.identity.sessions import actor_of_session, create_session
 from marketplace.site.app import create_app
 from marketplace.site.serving.form_tokens import TOKEN_COOKIE, token_of
 from tests.benchmarks._bench import Run, remark
+from tests.people.builders import add_staff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import expect
 
 from marketplace.core import clock
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import reverse_actions as reverse_auctions
 from marketplace.sales.auctions.queries import get_auction
@@ -18,7 +17,7 @@ from marketplace.sales.auctions.reverse_rules import Stratum
 from pricing.auctions.replay import replay
 from pricing.auctions.transcript import from_json
 from tests.browser.builders import is_accessible, shoot, someone
-from tests.people.builders import PASSWORD
+from tests.people.builders import PASSWORD, add_staff
 from tests.sales.auctions.webs import web_processes
 from tests.sales.builders.auctions import DAY, make_offer, make_subscriber, move_end, open_auction, open_reverse_auction
 from tests.sales.builders.auctions import end_reverse_auction as close_call
@@ -33,7 +32,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, launc
     async def let_them_in() -> None:
         for name in ("atelier", "bureau"):
             await save_card(await make_buyer(name))
-        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+        await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
 
     aside(let_them_in)
     with web_processes(2) as webs:
@@ -147,7 +146,7 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, launched: An
     async def let_them_in() -> None:
         for code in ("lyon", "paris"):
             await make_offer(code=code)
-        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+        await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
 
     aside(let_them_in)
     with web_processes(1) as webs:

@@ -16,7 +16,6 @@ from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.periods import bounds, closed_until, month_of, next_month
 from marketplace.money.ledger.queries import balance
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.actors import Actor
 from marketplace.sales.orders.invoices import render_invoices
 from marketplace.subscribers.payouts import actions as payouts
@@ -24,6 +23,7 @@ from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, Statement
 from tests.finance.builders.travelling import exchange_all, number_of, platform_running, write_french_shop
 from tests.money.builders import with_limit
+from tests.people.builders import add_staff
 from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.browsing import DESK, PHONE, open_visit
@@ -43,7 +43,7 @@ SALE = sales.NET + sales.VAT
 
 async def staff(name: str) -> Actor:
     """Let a clerk in who can sign in."""
-    person = await identity.add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
+    person = await add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
     return Actor(name=name.title(), person=person, role="finance")
 
 

@@ -14,6 +14,7 @@ from marketplace.finance.bookkeeping.export_files import write_exports
 from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.invoices import issue_invoices
 from marketplace.subscribers.earnings.actions import hold_shares
+from tests.people.builders import add_staff
 from tests.subscribers.builders import sales
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, activate_line, running
@@ -33,7 +34,7 @@ async def sell_two_licences(market: Market) -> None:
     await issue_invoices()
     await hold_shares()
     partner = await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")
-    await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
+    await add_staff("nora@people.example", "Nora", "finance", PASSWORD)
     code = await identity.invite_colleague(
         partner, email="claire@people.example", name="Claire", invitation_id=uuid.uuid4()
     )

@@ -13,9 +13,9 @@ from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import record
 from marketplace.money.ledger.periods import bounds, month_of, next_month
 from marketplace.money.ledger.queries import balance
-from marketplace.people.identity import actions as identity
 from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, Statement
+from tests.people.builders import add_staff
 from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
@@ -32,7 +32,7 @@ async def books_of_a_month() -> str:
     """Leave a month with a payout, an order paid at the bank, and nothing explained yet; the order's number."""
     for name in ("finance", "second", "auditor"):
         role = "finance" if name == "second" else name
-        await identity.add_staff(f"{name}@people.example", name.title(), role, PASSWORD)
+        await add_staff(f"{name}@people.example", name.title(), role, PASSWORD)
     await sales.write_shop()
     order = await sales.write_paid_order()
     at = bounds(MONTH)[0] + dt.timedelta(days=1)

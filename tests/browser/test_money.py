@@ -17,7 +17,7 @@ from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.actions import order
 from tests.catalogue.builders import have_everything_cost
-from tests.people.builders import spender_for
+from tests.people.builders import add_staff, spender_for
 from tests.sales.builders.shop import jobs, open_shop, pay
 from tests.support.browsing import open_visit
 from tests.support.decisions import approve_waiting
@@ -44,7 +44,7 @@ async def large_order() -> uuid.UUID:
         password=PASSWORD,
     )
     await identity.vet_partner(partner, "Steward")
-    await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
+    await add_staff("nora@people.example", "Nora", "finance", PASSWORD)
     quote = await catalogue.quote(partner, release, quote_id=uuid.uuid4())
     return await order(partner, quote, by=await spender_for(partner), order_id=uuid.uuid4(), email=EMAIL)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace.demo.bank import Bank
-from marketplace.people.identity import actions as identity
 from marketplace.subscribers.payouts import actions as payouts
 from tests.finance.builders.banking import bank_day
+from tests.people.builders import add_staff
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.browsing import open_visit
@@ -29,7 +29,7 @@ async def let_forty_earn(market: Market) -> None:
     await payees.earn({line: line for line in range(1, 41)}, 200_000)
     await payees.write_bank_details(*range(3, 41))
     for name in ("nora", "paul"):
-        await identity.add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
+        await add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
 
 
 async def keep_picture(guest: Guest, name: str) -> None:

@@ -10,7 +10,7 @@ from marketplace.catalogue.offers import actions as catalogue
 from marketplace.datasets.releases.build_requests import run_requests
 from marketplace.people.identity import actions as identity
 from tests.datasets.builders import BANDS, DAYS_ASKED, RESOLUTION, ZONES, declare, ingest_crowd
-from tests.people.builders import VAT
+from tests.people.builders import VAT, add_staff
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
 
@@ -97,7 +97,7 @@ async def test_a_release_from_definition_to_revocation_is_clicked(chromium: str,
     async with running() as market:
         await declare()
         await ingest_crowd(tmp_path)
-        await identity.add_staff("sam@people.example", "Sam", "steward", PASSWORD)
+        await add_staff("sam@people.example", "Sam", "steward", PASSWORD)
         partner = await identity.create_partner(
             company="Atelier",
             country="FR",

@@ -17,6 +17,7 @@ from marketplace.core.settings import settings
 from marketplace.people.identity import actions as identity
 from marketplace.subscribers.my_data.operator_app import page_of
 from tests.datasets.builders import ZONES
+from tests.people.builders import add_staff
 from tests.subscribers.builders import payees, sales
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, activate_line, running
@@ -39,7 +40,7 @@ async def let_line_holders_earn(market: Market) -> None:
         await activate_line(market, line, f"line-{line}@people.example")
         await consent.give(line, sales.PURPOSE)
     await payees.earn({line: line for line in range(1, 42)}, 200_000)
-    await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
+    await add_staff("nora@people.example", "Nora", "finance", PASSWORD)
 
 
 async def is_let_in_by_a_letter(odile: Guest) -> None:

@@ -22,12 +22,12 @@ from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.money.ledger.chart import ON_CREDIT, PARTNERS, STRIPE
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.balance import read_balance
-from marketplace.people.identity import actions as identity
 from marketplace.sales.subscriptions.actions import deliver
 from marketplace.subscribers.earnings.queries import list_unequal_accounts
 from tests.catalogue.builders import put_on_sale
 from tests.datasets.builders import declare
 from tests.finance.builders.statements import Entry, Statement
+from tests.people.builders import add_staff
 from tests.site.builders.months import WEIGHTS, seal_weeks
 from tests.subscribers.builders import sales
 from tests.support.browsing import DESK, HIGHEST, is_within, open_visit
@@ -227,7 +227,7 @@ async def open_small_shop(market: Market) -> None:
     await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
     await put_on_sale("lyon", worth_minor=500_000, least_minor=60_000)
     await let_people_in(market)
-    await identity.add_staff("hugo@people.example", "Hugo", "finance", PASSWORD)
+    await add_staff("hugo@people.example", "Hugo", "finance", PASSWORD)
 
 
 async def work_twice(market: Market) -> None:

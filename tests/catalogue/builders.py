@@ -36,7 +36,7 @@ from marketplace.privacy.series import expansion_micro
 from pricing.sheet import Law
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, LONG_AGO, RESOLUTION, ZONES, stated_days
-from tests.people.builders import PASSWORD, Browser, make_partner
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ OFFER_FIELDS = {"terms": TERMS, "sheet": "sheet-lyon"}
 
 async def sign_in_staff(*browsers: tuple[Browser, str]) -> None:
     for browser, role in browsers:
-        await identity.add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
+        await add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
         await browser.sign_in(f"{role}@partage.example")
 
 

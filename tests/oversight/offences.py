@@ -41,7 +41,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         "UPDATE purchase_order SET second_reason = '', only_level = 3"
     ),
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
-    "a partner that has people has one who administers it": "UPDATE person SET is_member = true WHERE partner IS NOT NULL",
+    "a partner that has people has one who administers it": "UPDATE person SET company_role = 'buyer' WHERE partner IS NOT NULL",
     "every ask of an awarded call has its outcome, and no other has one": (
         "INSERT INTO reverse_auction_outcome (ask, reason) SELECT gen_random_uuid(), 'won'"
     ),

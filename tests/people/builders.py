@@ -35,6 +35,7 @@ from marketplace.people.identity import actions, credentials
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.guards import COOKIE, begin_session
 from marketplace.people.identity.key_actions import create_key
+from marketplace.people.identity.staff import invite_staff
 from marketplace.people.mail.actions import send_mail
 from marketplace.people.message_kinds import CONFIRM_ADDRESS
 from marketplace.people.messages.links import link_token
@@ -133,8 +134,8 @@ async def add_person(
     """Add the holder of a line, someone of the staff or somebody of a partner's."""
     person = uuid.uuid4()
     await execute(
-        """INSERT INTO person (id, email, name, password_hash, language, subscriber, staff_role, partner, created_at)
-           VALUES ($1, $2, $3, 'x', 'en', $4, $5, $6, $7)""",
+        """INSERT INTO person (id, email, name, password_hash, language, subscriber, staff_role, partner, company_role, created_at)
+           VALUES ($1, $2, $3, 'x', 'en', $4, $5, $6, CASE WHEN $6::uuid IS NOT NULL THEN 'administrator' END, $7)""",
         person,
         f"{person}@{'staff' if role else 'home'}.example",
         name,
@@ -144,6 +145,14 @@ async def add_person(
         clock.now(),
     )
     return person
+
+
+async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUID:
+    """Invite somebody to the staff as the command does, and accept it for them; the same person again changes nothing."""
+    by_email = "SELECT id FROM person WHERE email = $1 AND staff_role = $2 AND ended_at IS NULL"
+    if known := await fetch_value(by_email, email, role):
+        return uuid.UUID(str(known))
+    return await actions.accept_invitation(await invite_staff(email, name, role), password, "fr")
 
 
 async def make_staff(name: str, role: str = "finance") -> Actor:

@@ -37,6 +37,7 @@ from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.refunds import record_refunds
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
+from tests.people.builders import add_staff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -143,7 +144,7 @@ async def running() -> AsyncIterator[Market]:
 async def let_people_in(market: Market) -> dict[str, Visitor]:
     """Let a French partner, a steward, a finance clerk and an auditor in, and sign them in."""
     for role in ("steward", "finance", "auditor"):
-        await identity.add_staff(f"{role}@people.example", role.title(), role, PASSWORD)
+        await add_staff(f"{role}@people.example", role.title(), role, PASSWORD)
     partner = await identity.create_partner(
         company="Atelier Urbain",
         country="FR",

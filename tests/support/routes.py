@@ -11,10 +11,11 @@ from marketplace.core.database import fetch_scalar
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity import key_actions
 from marketplace.people.identity.guards import COOKIE, Expectation, begin_session
+from marketplace.people.identity.rules import COMPANY_ROLES
 from marketplace.site.app import routes
 from marketplace.site.serving.refusals import MACHINE_PATHS
 from marketplace.subscribers.operators import actions as operators
-from tests.people.builders import PASSWORD, Browser, allow, make_partner, person_of
+from tests.people.builders import PASSWORD, Browser, add_staff, allow, make_partner, person_of
 from tests.support.sites import the_site
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ NAMES = [f"{'/'.join(sorted(handler.http_methods - {'HEAD'}))} {path}" for handl
 
 KINDS = {
     "nobody": {"anyone"},
-    "new partner": {"anyone", "signed in", "partner", "administrator"},
-    "partner": {"anyone", "signed in", "partner", "vetted partner", "administrator"},
-    "member": {"anyone", "signed in", "partner", "vetted partner"},
+    "new partner": {"anyone", "signed in", "partner", "administrator", "approver", "accountant"},
+    "partner": {"anyone", "signed in", "partner", "vetted partner", "administrator", "approver", "accountant"},
+    "buyer": {"anyone", "signed in", "partner", "vetted partner"},
+    "approver": {"anyone", "signed in", "partner", "vetted partner", "approver"},
+    "accountant": {"anyone", "signed in", "partner", "vetted partner", "accountant"},
+    "reader": {"anyone", "signed in", "partner", "vetted partner"},
     "subscriber": {"anyone", "signed in", "subscriber"},
     "steward": {"anyone", "signed in", "steward"},
     "finance": {"anyone", "signed in", "finance"},
@@ -105,21 +109,23 @@ async def sign_in_everyone() -> dict[str, Browser]:
     await identity.vet_partner(await make_partner("Vetted", "vetted@people.example"), "a steward")
     company = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE email = 'vetted@people.example'")
     assert company
-    code_of_member = await identity.invite_colleague(
-        company, email="member@people.example", name="Max", invitation_id=uuid.uuid4()
-    )
-    await identity.accept_invitation(code_of_member, PASSWORD, "en")
+    colleagues = COMPANY_ROLES[1:]
+    for role in colleagues:
+        code_of_colleague = await identity.invite_colleague(
+            company, email=f"{role}@people.example", name=role, invitation_id=uuid.uuid4(), role=role
+        )
+        await identity.accept_invitation(code_of_colleague, PASSWORD, "en")
     await identity.add_subscribers([7])
     [(line, code)] = await identity.issue_activation_codes([7])
     people = {
         "new partner": await person_of("new@people.example"),
         "partner": await person_of("vetted@people.example"),
-        "member": await person_of("member@people.example"),
+        **{role: await person_of(f"{role}@people.example") for role in colleagues},
         "subscriber": await identity.claim_line(
             line, code, email="lucie@people.example", name="Lucie", password=PASSWORD
         ),
         **{
-            role: await identity.add_staff(f"{role}@people.example", role, role, PASSWORD)
+            role: await add_staff(f"{role}@people.example", role, role, PASSWORD)
             for role in ("steward", "finance", "auditor")
         },
     }

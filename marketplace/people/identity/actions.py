@@ -95,6 +95,7 @@ class InvitedPerson(Struct, frozen=True):
     id: uuid.UUID
     partner: uuid.UUID | None
     staff_role: str | None
+    company_role: str | None
     email: str
     name: str
 
@@ -146,7 +147,7 @@ async def create_partner(
             signed_up_at=now,
         )
         if await Partner.insert(new).on_conflict(action="DO NOTHING", target=Partner.id).returning(Partner.id):
-            await _add_person(email, name, hashed, language, now, partner=partner)
+            await _add_person(email, name, hashed, language, now, partner=partner, company_role=rules.ADMINISTRATOR)
     return partner
 
 
@@ -206,7 +207,7 @@ async def _add_person(
     subscriber: int | None = None,
     role: str | None = None,
     person: uuid.UUID | None = None,
-    is_member: bool = False,
+    company_role: str | None = None,
 ) -> uuid.UUID:
     """Add a person of exactly one partner, line or role.
 
@@ -237,12 +238,12 @@ async def _add_person(
             partner=partner,
             subscriber=subscriber,
             staff_role=role,
-            is_member=is_member,
+            company_role=company_role,
             created_at=at,
         )
         await Person.insert(new)
         await ask_to_confirm(person, email)
-        kind = role or ("subscriber" if partner is None else "member" if is_member else "administrator")
+        kind = role or company_role or "subscriber"
         await note_access(person, "person_added", partner or person, role=kind)
     return person
 
@@ -253,32 +254,27 @@ async def _find_former(email: str) -> uuid.UUID | None:
     return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(is_former))
 
 
-async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUID:
-    """Add a steward, finance clerk or auditor and return their id; the same person again changes nothing."""
-    email, name = rules.clean_email(email), rules.clean_text(name, field="name")
-    if role not in rules.ROLES:
-        raise Invalid("A role is one of {roles}.", roles=", ".join(rules.ROLES))
-    rules.check_password(password, email, name)
-    by_email = Person.select(Person.id).where((Person.email == email) & (Person.staff_role == role))
-    known = await fetch_scalar(uuid.UUID, by_email)
-    if known:
-        return known
-    return await _add_person(email, name, await passwords.hash_password(password), "fr", clock.now(), role=role)
-
-
 async def invite_colleague(
-    partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID, by: uuid.UUID | None = None
+    partner: uuid.UUID,
+    *,
+    email: str,
+    name: str,
+    invitation_id: uuid.UUID,
+    by: uuid.UUID | None = None,
+    role: str = rules.BUYER,
 ) -> str:
-    """Invite a member of a partner and return the code of their link, valid for a week; it goes to them by mail too.
+    """Invite a colleague to a partner and return the code of their link, valid for a week; it goes to them by mail too.
 
-    by: the administrator who invites, and the invitation ends with them; None is the marketplace itself.
+    role: a word of `rules.COMPANY_ROLES`. by: the administrator who invites, and the invitation ends with them; None is the marketplace itself.
     """
     email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
+    rules.check_company_role(role)
     source = f"{invitation_id} {partner}"
     code = link_token(INVITATION.code, source)
     new = Invitation(
         id=invitation_id,
         partner=partner,
+        company_role=role,
         email=email,
         name=name,
         code_hash=digest(code),
@@ -326,13 +322,20 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
                 partner=invited.partner,
                 role=invited.staff_role,
                 person=person,
-                is_member=invited.partner is not None and await has_people(invited.partner),
+                company_role=await _role_of(invited),
             )
     joined = (Person.id == person) & (Person.created_at > now - SAME_FORM) & (Person.ended_at.is_null())
     known = await fetch_row(Secret, select(Secret, Person).where(joined))
     if known and await passwords.matches(known.password_hash, password):
         return known.id
     raise Expired("This invitation was used or is over; ask for another one.")
+
+
+async def _role_of(invited: InvitedPerson) -> str | None:
+    """Return what an invited colleague becomes: the first one administers the company."""
+    if invited.partner is None or await has_people(invited.partner):
+        return invited.company_role
+    return rules.ADMINISTRATOR
 
 
 async def erase_person(person: uuid.UUID) -> None:

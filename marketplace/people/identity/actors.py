@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from marketplace.people.identity.rules import ADMINISTRATOR
+
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
@@ -29,7 +31,12 @@ class Actor:
     """How many messages of the last 90 days they have not read, up to 100."""
     proved_at: dt.datetime | None = None
     """When the person last proved their identity, by password or second factor."""
-    is_member: bool = False
-    """Whether a partner's person is a member and not an administrator."""
+    company_role: str | None = None
+    """What a partner's person is, a word of `rules.COMPANY_ROLES`; None for a key, and for who is of no partner."""
     scopes: frozenset[str] | None = None
     """What an API key may do; None for a person, who may do everything."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this is a partner's person who does not administer it."""
+        return self.company_role not in {None, ADMINISTRATOR}

@@ -26,7 +26,12 @@ class OneOfUs(Struct, frozen=True):
 
     id: uuid.UUID
     email: str
-    is_member: bool
+    company_role: str
+
+    @property
+    def administers(self) -> bool:
+        """Whether they administer the company."""
+        return self.company_role == rules.ADMINISTRATOR
 
 
 async def end_person(person: uuid.UUID, email: str) -> None:
@@ -46,9 +51,19 @@ async def end_keys_of(person: uuid.UUID) -> None:
 
 async def require_administrator(partner: uuid.UUID, person: uuid.UUID | None) -> None:
     """Lock the partner's people until the transaction ends, and refuse a person who does not administer it now."""
-    await lock(f"people of {partner}")
-    if not any(one.id == person and not one.is_member for one in await _people(partner)):
+    if await _role_now(partner, person) != rules.ADMINISTRATOR:
         raise NotAllowed("Only an administrator of your company may do that.")
+
+
+async def require_approver(partner: uuid.UUID, person: uuid.UUID | None) -> None:
+    """Lock the partner's people until the transaction ends, and refuse a person who may not approve orders now."""
+    if await _role_now(partner, person) not in rules.APPROVE:
+        raise NotAllowed("Only an administrator or approver of your company may do that.")
+
+
+async def _role_now(partner: uuid.UUID, person: uuid.UUID | None) -> str | None:
+    await lock(f"people of {partner}")
+    return next((one.company_role for one in await _people(partner) if one.id == person), None)
 
 
 async def has_people(partner: uuid.UUID) -> bool:
@@ -61,7 +76,7 @@ async def keep_administrator(partner: uuid.UUID, without: uuid.UUID) -> None:
     """Lock the partner's people, and refuse to leave them without an administrator; the last person may leave."""
     await lock(f"people of {partner}")
     others = [one for one in await _people(partner) if one.id != without]
-    if others and all(one.is_member for one in others):
+    if others and not any(one.administers for one in others):
         raise Conflict("A company always has an administrator: make a colleague one first.")
 
 
@@ -80,20 +95,22 @@ async def remove_colleague(partner: uuid.UUID, person: uuid.UUID, *, by: uuid.UU
         await note_access(by, "remove_colleague", person)
 
 
-async def set_administrator(
-    partner: uuid.UUID, person: uuid.UUID, *, administrator: bool, by: uuid.UUID | None
-) -> None:
-    """Make one of a partner's people an administrator, or a member; refuses as `remove_colleague` does."""
+async def set_role(partner: uuid.UUID, person: uuid.UUID, role: str, *, by: uuid.UUID | None) -> None:
+    """Change what one of a partner's people is, a word of `rules.COMPANY_ROLES`; refuses as `remove_colleague` does.
+
+    Who may not order any more spends nothing from then on: what they ordered under a limit and is not paid lapses.
+    """
     async with transaction():
         await require_administrator(partner, by)
         found = await _colleague(partner, person)
-        if not administrator:
-            if found.id == by and not [one for one in await _people(partner) if one.id != by and not one.is_member]:
+        rules.check_company_role(role)
+        if role != rules.ADMINISTRATOR:
+            if found.id == by and not [one for one in await _people(partner) if one.id != by and one.administers]:
                 raise Conflict("A company always has an administrator: make a colleague one first.")
             await keep_administrator(partner, person)
-        changed: Values = {Person.is_member: not administrator}
+        changed: Values = {Person.company_role: role}
         await Person.update(changed).where(Person.id == person)
-        await note_access(by, "role_changed", person, administrator=administrator)
+        await note_access(by, "role_changed", person, role=role)
 
 
 async def delete_expired() -> None:

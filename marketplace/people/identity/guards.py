@@ -20,6 +20,7 @@ from marketplace.core.settings import settings
 from marketplace.core.web.pages import Visit, visit
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.guessing import device_mark
+from marketplace.people.identity.rules import ADMINISTRATOR, APPROVE, SEE_SPENDING
 from marketplace.people.identity.sessions import (
     SESSION_DAYS,
     actor_of_key,
@@ -44,6 +45,8 @@ Who: TypeAlias = Literal[
     "partner",
     "vetted partner",
     "administrator",
+    "approver",
+    "accountant",
     "subscriber",
     "steward",
     "finance",
@@ -234,11 +237,26 @@ async def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], handler
 
 async def administrator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Admit a partner's administrators."""
-    actor = _actor(connection, handler)
-    if actor.partner is None:
+    if _actor(connection, handler).partner is None:
         raise NotAllowed("This page is for partners.")
-    if actor.is_member or actor.person is None:
+    if _actor(connection, handler).company_role != ADMINISTRATOR:
         raise NotAllowed("Only an administrator of your company may do that.")
+
+
+async def approver(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Admit a partner's people who approve orders."""
+    if _actor(connection, handler).partner is None:
+        raise NotAllowed("This page is for partners.")
+    if _actor(connection, handler).company_role not in APPROVE:
+        raise NotAllowed("Only an administrator or approver of your company may do that.")
+
+
+async def accountant(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Admit a partner's people who see what is spent."""
+    if _actor(connection, handler).partner is None:
+        raise NotAllowed("This page is for partners.")
+    if _actor(connection, handler).company_role not in SEE_SPENDING:
+        raise NotAllowed("Only an administrator or accountant of your company may see that.")
 
 
 async def subscriber(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

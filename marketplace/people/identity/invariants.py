@@ -11,6 +11,6 @@ PEOPLE: Final = (
         "a partner that has people has one who administers it",
         """SELECT partner FROM person
            WHERE partner IS NOT NULL AND ended_at IS NULL
-           GROUP BY partner HAVING bool_and(is_member)""",
+           GROUP BY partner HAVING bool_and(company_role <> 'administrator')""",
     ),
 )

@@ -69,7 +69,7 @@ class Colleague(Struct, frozen=True):
     name: str
     email: str
     created_at: dt.datetime
-    is_member: bool
+    company_role: str
 
 
 class KeyRow(Struct, frozen=True):

@@ -173,7 +173,7 @@ SELECT
         ) AS listed
     ) AS unread,
     proved_at,
-    is_member,
+    company_role,
     last_seen_at
 FROM session
 JOIN person ON person.id = session.person

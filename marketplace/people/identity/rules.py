@@ -43,6 +43,15 @@ FRENCH_NUMBERS = frozenset({"FR", "MC", "GP", "MQ", "RE", "GF", "YT"})
 """Countries and territories whose companies have French VAT numbers; only France requires one."""
 ONE_CLICK_DOMAIN = "@demo.partage.example"
 ROLES = ("steward", "finance", "auditor")
+ADMINISTRATOR, BUYER, APPROVER, ACCOUNTANT, READER = "administrator", "buyer", "approver", "accountant", "reader"
+COMPANY_ROLES = (ADMINISTRATOR, BUYER, APPROVER, ACCOUNTANT, READER)
+"""What a company's people are: who administers it, orders, approves orders, sees what is spent, or reads only."""
+APPROVE = (ADMINISTRATOR, APPROVER)
+"""The roles that approve a colleague's order."""
+SEE_SPENDING = (ADMINISTRATOR, ACCOUNTANT)
+"""The roles that see what every colleague and key spent."""
+ORDER = (ADMINISTRATOR, BUYER, APPROVER)
+"""The roles that order and bid: an administrator freely, the others within a spending limit."""
 SCOPES = ("quotes", "orders", "bids", "downloads")
 """What an API key may be allowed: prices and previews, buying, bidding, and bought data."""
 KEY_DAYS = (30, 90, 365)
@@ -130,6 +139,12 @@ def check_password(password: str, email: str, *words: str) -> None:
     bare = _YEARS_AROUND.sub("", judged)  # of Winter2026!! only the season is chosen
     if min(zxcvbn(text, own).guesses_log10 for text in (judged, bare)) < FEWEST_GUESSES_LOG10:
         raise Invalid("That password is too easy to guess; choose a longer sentence.", field="password")
+
+
+def check_company_role(role: str) -> None:
+    """Refuse what is none of the roles in a company."""
+    if role not in COMPANY_ROLES:
+        raise Invalid("Choose a role.", field="role")
 
 
 def clean_scopes(text: str) -> str:

@@ -45,7 +45,7 @@ class SignedIn(Struct, frozen=True):
     is_vetted: bool
     unread: int
     proved_at: dt.datetime | None
-    is_member: bool
+    company_role: str | None
     last_seen_at: dt.datetime
 
 
@@ -227,7 +227,7 @@ async def actor_of_session(secret: str) -> Actor | None:
         role=row.staff_role,
         unread=row.unread,
         proved_at=row.proved_at,
-        is_member=row.is_member,
+        company_role=row.company_role,
     )
 
 

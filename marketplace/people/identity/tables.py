@@ -104,13 +104,14 @@ class Person(Table, db=DB, tablename="person"):
     """Whether the person's sessions need more than the password."""
     ended_at = Timestamptz(null=True, default=None)
     """When they were removed. They cannot sign in after it, and their name stays on their acts."""
-    is_member = Boolean(default=False)
-    """Whether they are a partner's member and no administrator; a partner with people has an administrator."""
+    company_role = Text(null=True, default=None)
+    """What a partner's person is: administrator, buyer, approver, accountant or reader. One administers it."""
     email_is_lower_case = Check("email = lower(email) AND position('@' in email) > 1")
     one_capacity = Check("num_nonnulls(partner, subscriber, staff_role) = 1")
     known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
     known_language = Check("language IN ('fr', 'en')")
-    only_partners_have_members = Check("NOT is_member OR partner IS NOT NULL")
+    known_company_role = Check("company_role IN ('administrator', 'buyer', 'approver', 'accountant', 'reader')")
+    only_partners_have_one = Check("(company_role IS NULL) = (partner IS NULL)")
     only_subscribers_are_sealed = Check(
         "(sealed IS NULL) = (key_id IS NULL) AND (sealed IS NULL OR subscriber IS NOT NULL AND name = '')"
     )
@@ -177,6 +178,8 @@ class Invitation(Table, db=DB, tablename="invitation"):
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
     staff_role = Text(null=True, default=None)
+    company_role = Text(null=True, default=None)
+    """What the new colleague becomes; the first one administers the company."""
     email = Text()
     name = Text()
     code_hash = Text(unique=True)
@@ -187,6 +190,8 @@ class Invitation(Table, db=DB, tablename="invitation"):
     """The colleague who invites; their open invitations end with them. Null: the command line."""
     one_capacity = Check("num_nonnulls(partner, staff_role) = 1")
     known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
+    known_company_role = Check("company_role IN ('administrator', 'buyer', 'approver', 'accountant', 'reader')")
+    only_partners_have_one = Check("(company_role IS NULL) = (partner IS NULL)")
 
 
 class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):

@@ -14,6 +14,7 @@ from marketplace.core.database import fetch_row, fetch_scalar, select
 from marketplace.core.errors import Conflict, Expired, NotFound
 from marketplace.core.settings import settings
 from marketplace.people.identity.actions import accept_invitation, create_partner, invite_colleague, vet_partner
+from marketplace.people.identity.rules import ADMINISTRATOR
 from marketplace.people.identity.tables import Partner, Person
 from marketplace.people.sandbox.rules import LASTS, Pass, company_id_of, read_pass, write_pass
 from marketplace.people.sandbox.tables import SandboxMark, UsedPass
@@ -118,5 +119,5 @@ async def _use(given: Pass, browser: str) -> None:
 
 async def _find_administrator(partner: uuid.UUID) -> uuid.UUID | None:
     """Return the person who has administered a company for the longest time; None if it has no people."""
-    is_one = (Person.partner == partner) & Person.ended_at.is_null() & (Person.is_member == False)  # noqa: E712 (Piccolo)
+    is_one = (Person.partner == partner) & Person.ended_at.is_null() & (Person.company_role == ADMINISTRATOR)
     return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(is_one).order_by(Person.created_at).limit(1))

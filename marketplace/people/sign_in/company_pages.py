@@ -30,16 +30,17 @@ from marketplace.people.identity.pages import FORM
 
 
 class Colleague(ButtonForm):
-    """The person that an administrator invites."""
+    """The person that an administrator invites, and their role."""
 
     name: str
     email: str
+    role: str = rules.BUYER
 
 
 class Role(ButtonForm):
-    """Whether a colleague is to administer the company."""
+    """What a colleague is to be in the company."""
 
-    administrator: str = ""
+    role: str = ""
 
 
 class NewKey(ButtonForm):
@@ -58,7 +59,26 @@ def _company(request: VisitorRequest) -> uuid.UUID:
 
 async def _company_context(request: VisitorRequest, number: int) -> dict[str, Any]:
     mine = _company(request)
-    return {"company": await queries.get_partner(mine), "people": await queries.list_people(mine, number)}
+    return {
+        "company": await queries.get_partner(mine),
+        "people": await queries.list_people(mine, number),
+        "roles": {
+            rules.ADMINISTRATOR: _("administrator"),
+            rules.BUYER: _("buyer"),
+            rules.APPROVER: _("approver"),
+            rules.ACCOUNTANT: _("accountant"),
+            rules.READER: _("reader"),
+        },
+        "duties": {
+            rules.ADMINISTRATOR: _(
+                "Invites and removes colleagues, changes roles, sets spending limits, orders and approves."
+            ),
+            rules.BUYER: _("Orders and bids within a spending limit."),
+            rules.APPROVER: _("Approves what colleagues order beyond it, and orders as a buyer does."),
+            rules.ACCOUNTANT: _("Sees what every colleague and key spent; orders nothing."),
+            rules.READER: _("Looks at data, prices and orders, and downloads; orders nothing."),
+        },
+    }
 
 
 @get("/company", guards=[partner], opt=expect("partner"))
@@ -79,6 +99,7 @@ async def invite(request: VisitorRequest, data: Annotated[Colleague, Body(media_
             name=data.name,
             invitation_id=data.form_id,
             by=request.user.person,
+            role=data.role,
         )
     except Refusal as refusal:
         return again("sign_in/company.html", refusal, link="", form=data, **await _company_context(request, 1))
@@ -101,18 +122,16 @@ async def remove(request: VisitorRequest, colleague: FromPath[uuid.UUID]) -> Red
 
 @post(
     "/company/people/{colleague:uuid}/role",
-    guards=[administrator],
+    guards=[administrator, recently_proved],
     opt=expect("administrator", stranger=404),
     status_code=200,
 )
 async def change_role(
     request: VisitorRequest, colleague: FromPath[uuid.UUID], data: Annotated[Role, Body(media_type=FORM)]
 ) -> Redirect:
-    """Make a colleague an administrator, or a member."""
+    """Change a colleague's role."""
     assert request.user
-    await ending.set_administrator(
-        _company(request), colleague, administrator=data.administrator == "yes", by=request.user.person
-    )
+    await ending.set_role(_company(request), colleague, data.role, by=request.user.person)
     return see("/company")
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.core.errors import NotFound, existing
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity.ending import require_administrator
 from marketplace.people.spending import rules
@@ -51,7 +51,8 @@ class OpenBids(Struct, frozen=True):
 async def write_limit(owner: Actor, holder: uuid.UUID, terms: Terms) -> None:
     """Write the limit of a colleague or a key of the owner's company, or replace what it says.
 
-    Refuses who does not administer the company, terms that `check_terms` refuses, and a stranger's id with NotFound.
+    Refuses who does not administer the company, terms that `check_terms` refuses, a colleague whose role orders nothing,
+    and a stranger's id with NotFound.
     """
     assert owner.partner
     now = clock.now()
@@ -59,6 +60,8 @@ async def write_limit(owner: Actor, holder: uuid.UUID, terms: Terms) -> None:
     async with transaction():
         await require_administrator(owner.partner, owner.person)
         found = await get_holder(owner.partner, holder)
+        if not found.may_order:
+            raise Conflict("By their role {name} orders nothing: change the role first.", name=found.name)
         column = SpendingLimit.api_key if found.is_key else SpendingLimit.person
         new = SpendingLimit(
             id=uuid.uuid4(),

@@ -21,7 +21,7 @@ class OwnSpendingLimit(Struct):
     month_minor: int
     """The most that a month of Paris may be."""
     approval_minor: int | None
-    """The most within a day without an administrator's approval; None: no order needs one."""
+    """The most within a day without an approval; None: no order needs one."""
     left_minor: int
     """What is left of this month: open bids count as spent until their auction is over."""
     datasets: list[str]

@@ -41,7 +41,7 @@ BEGIN
     RETURN QUERY
     SELECT
         given.place,
-        NOT colleague.is_member,
+        colleague.company_role = 'administrator',
         held.id,
         held.order_minor,
         counted.ceiling_minor - counted.spent_minor,
@@ -165,13 +165,20 @@ BEGIN
     RETURN closed;
 END $$;
 
--- Return whether a limit is in force: not revoked, and its colleague or one of its keys neither removed nor revoked.
+-- Return whether a limit is in force: not revoked, and its colleague or one of its keys neither removed nor revoked, nor
+-- one, or of one, who may not order any more.
 CREATE OR REPLACE FUNCTION limit_is_in_force(asked uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT revoked_at IS NULL AND (
-        EXISTS (SELECT FROM person WHERE person.id = spending_limit.person AND ended_at IS NULL)
+        EXISTS (
+            SELECT FROM person
+            WHERE person.id = spending_limit.person AND ended_at IS NULL
+              AND company_role IN ('administrator', 'buyer', 'approver')
+        )
         OR EXISTS (
             SELECT FROM api_key
+            LEFT JOIN person ON person.id = api_key.owner
             WHERE coalesce(api_key.replaces, api_key.id) = spending_limit.api_key AND api_key.revoked_at IS NULL
+              AND (api_key.owner IS NULL OR company_role IN ('administrator', 'buyer', 'approver'))
         )
     )
     FROM spending_limit

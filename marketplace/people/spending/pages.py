@@ -19,7 +19,7 @@ from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads 
 from marketplace.core.web.formats import PARIS, read_cents, typed_amount
 from marketplace.core.web.pages import again, page, see
 from marketplace.core.web.sorting import Columns, euros, list_file
-from marketplace.people.identity.guards import ActorRequest, administrator, expect, recently_proved
+from marketplace.people.identity.guards import ActorRequest, accountant, administrator, expect, recently_proved
 from marketplace.people.spending import actions, queries
 from marketplace.people.spending.rules import Terms
 
@@ -82,7 +82,7 @@ def _company(request: ActorRequest) -> uuid.UUID:
     return request.user.partner
 
 
-@get(PATH, guards=[administrator], opt=expect("administrator"))
+@get(PATH, guards=[accountant], opt=expect("accountant"))
 async def overview(request: ActorRequest) -> Template:
     """Show each colleague and key with its limit, and what they spent by month."""
     of, now = _company(request), clock.now()
@@ -90,7 +90,7 @@ async def overview(request: ActorRequest) -> Template:
     return page("spending/overview.html", path=PATH, holders=holders, spent=spent, now=now)
 
 
-@get(f"{PATH}.csv", guards=[administrator], opt=expect("administrator"))
+@get(f"{PATH}.csv", guards=[accountant], opt=expect("accountant"))
 async def spent_file(request: ActorRequest) -> Response[bytes]:
     """Give what the company spent by month and by colleague or key as a CSV file."""
     return list_file("spending.csv", COLUMNS, await queries.list_spent(_company(request)))

@@ -25,6 +25,7 @@ class Holder(Struct, frozen=True):
     name: str
     is_key: bool
     is_owner: bool
+    may_order: bool
     spending_limit: uuid.UUID | None
     order_minor: int | None
     month_minor: int | None
@@ -42,6 +43,7 @@ class NamedHolder(Struct, frozen=True):
     id: uuid.UUID
     name: str
     is_key: bool
+    may_order: bool
 
 
 class SpentInMonth(Struct, frozen=True):

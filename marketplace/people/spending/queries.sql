@@ -29,10 +29,13 @@ WHERE spending_limit.id = spending_month.spending_limit
   AND month >= $2;
 
 -- name: find_holder
--- The colleague or key $2 of the partner $1, by name or label; the first key of those that replaced each other.
-SELECT id, name, false AS is_key FROM person WHERE partner = $1 AND id = $2 AND ended_at IS NULL
+-- The colleague or key $2 of the partner $1, by name or label; the first key of those that replaced each other. A key
+-- may order if its limit says so.
+SELECT id, name, false AS is_key, company_role IN ('administrator', 'buyer', 'approver') AS may_order
+FROM person
+WHERE partner = $1 AND id = $2 AND ended_at IS NULL
 UNION ALL
-SELECT id, label, true FROM api_key WHERE partner = $1 AND id = $2 AND replaces IS NULL;
+SELECT id, label, true, true FROM api_key WHERE partner = $1 AND id = $2 AND replaces IS NULL;
 
 -- name: list_holders
 -- Colleagues of the partner $1, then its keys in force at $3, each with its limit and what it spent in the month $2.
@@ -41,6 +44,7 @@ SELECT
     holder.name,
     holder.is_key,
     holder.is_owner,
+    holder.may_order,
     held.id AS spending_limit,
     held.order_minor,
     held.month_minor,
@@ -51,11 +55,17 @@ SELECT
     held.ends_at,
     held.revoked_at
 FROM (
-    SELECT id, name, false AS is_key, NOT is_member AS is_owner, created_at
+    SELECT
+        id,
+        name,
+        false AS is_key,
+        company_role = 'administrator' AS is_owner,
+        company_role IN ('administrator', 'buyer', 'approver') AS may_order,
+        created_at
     FROM person
     WHERE partner = $1 AND ended_at IS NULL
     UNION ALL
-    SELECT id, label || ' (' || prefix || '…)', true, false, created_at
+    SELECT id, label || ' (' || prefix || '…)', true, false, true, created_at
     FROM api_key AS first
     WHERE partner = $1 AND replaces IS NULL AND EXISTS (
         SELECT FROM api_key AS one

@@ -28,7 +28,7 @@ class BeyondLimit(NotAllowed):
 
 
 class NeedsApproval(BeyondLimit):
-    """The spending limit allows it once an administrator of the company approved exactly that order."""
+    """The spending limit allows it once an approver of the company approved exactly that order."""
 
 
 class Spender(Struct, frozen=True):
@@ -50,7 +50,7 @@ class Purchase(Struct, frozen=True):
     datasets: Sequence[str]
     purposes: Sequence[str]
     approved_by: uuid.UUID | None = None
-    """The administrator who approved exactly this."""
+    """Who approved exactly this."""
 
 
 class LockedLimit(Struct, frozen=True):
@@ -76,7 +76,7 @@ class LockedLimit(Struct, frozen=True):
 class Terms(Struct, frozen=True):
     """What an owner writes of a limit; `datasets` and `purposes` are codes, empty for any.
 
-    approval_minor: beyond it within a day an administrator approves each order; None: no order needs it.
+    approval_minor: beyond it within a day an approver decides about each order; None: no order needs it.
     """
 
     order_minor: int

@@ -35,7 +35,7 @@ class SpendingLimit(Table, db=DB, tablename="spending_limit"):
     purposes = Array(base_column=Text())
     """The codes of the only purposes whose datasets may be bought; empty: any."""
     approval_minor = BigInt(null=True, default=None)
-    """The most that may be ordered or bid within a day without an administrator's approval; null: no order needs one."""
+    """The most that may be ordered or bid within a day without an approval; null: no order needs one."""
     ends_at = Timestamptz()
     """From then on nothing may be ordered under it."""
     written_at = Timestamptz()

@@ -116,7 +116,7 @@ async def order(
     number. reason: why it buys the same again, see `check_second`. terms: the accepted version, if named. pay_by: one of rules.PAY_BY. Refuses another
     partner's quote, an expired one, a release no longer sold, terms of another version, a missing method, credit
     without a limit or beyond it, and what the spending limit of `by` does not allow; an order that needs an
-    administrator's approval is asked of them, and refused with NeedsApproval. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
+    approver's decision is asked of them, and refused with NeedsApproval. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
     the same release is closed first, so that no partner has two pages to pay.
     """
     document: PurchaseDocument | None = None
@@ -143,7 +143,7 @@ async def order(
             assert document, "only counting an order refuses so"
             await ask_approval(by, quote, order_id, document)
             raise NeedsApproval(
-                "An administrator of your company approves this order first, and has been asked."
+                "An approver of your company approves this order first, and has been asked."
             ) from refusal
         assert other, "without it, this was ordered"
         await close_page(other)
@@ -166,7 +166,7 @@ async def _check_order(
 
 
 def _to_approve(asked: OrderedQuote, new: Order, by: Spender, pay_by: str) -> PurchaseDocument:
-    """Return what an administrator approves where this order needs it."""
+    """Return what an approver decides where this order needs it."""
     quote_sha256 = hashlib.sha256(asked.document).hexdigest()
     amounts, by_whom = (new.net_minor, new.vat_minor, new.currency), by.key or by.person
     return PurchaseDocument(

@@ -85,7 +85,7 @@ class OrderAnswer(Struct):
     ordered_by: str = ""
     """The colleague by name, or the API key by its label; empty once that person is erased."""
     approved_by: str = ""
-    """The administrator who approved it; empty where no approval was needed."""
+    """Who approved it; empty where no approval was needed."""
 
 
 class Orders(Struct):

@@ -1,4 +1,4 @@
-"""An administrator's decision: approve exactly the order that somebody else asked for, which places it, or refuse it."""
+"""An approver's decision: approve exactly the order that somebody else asked for, which places it, or refuse it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from marketplace.core import clock
 from marketplace.core.database import fetch_scalar, transaction
 from marketplace.people.audit_trail.actions import note_access
-from marketplace.people.identity.ending import require_administrator
+from marketplace.people.identity.ending import require_approver
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
 from marketplace.people.spending.rules import Spender
@@ -35,14 +35,14 @@ async def decide(
 ) -> uuid.UUID | None:
     """Approve an order, and place it for who asked, or refuse it; return the order.
 
-    sha256: the hash of the document that the administrator looked at. email: for Stripe's receipt. The decision is
+    sha256: the hash of the document that the approver looked at. email: for Stripe's receipt. The decision is
     committed before the order is placed, and says so even if the order is refused by then, such as by a revoked limit;
     approving again tries again. An order that is not exactly that document any more, such as by another VAT, is not
     placed: its new document waits for a decision of its own.
     """
     assert who.partner
     async with transaction():
-        await require_administrator(who.partner, who.person)
+        await require_approver(who.partner, who.person)
         asked = PurchaseRequest.select(PurchaseRequest.id).where(PurchaseRequest.quote == quote)
         await fetch_scalar(uuid.UUID, asked.lock_rows("UPDATE"))
         row = await get_request(quote, who.partner)

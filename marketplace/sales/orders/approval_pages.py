@@ -1,4 +1,4 @@
-"""The page of an order that an administrator of the company approves or refuses, exactly as it is written there."""
+"""The page of an order that an approver of the company approves or refuses, exactly as it is written there."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from marketplace.catalogue.offers.queries import get_quote
 from marketplace.core import clock
 from marketplace.core.errors import Refusal
 from marketplace.core.web.pages import again, page, see
-from marketplace.people.identity.guards import ActorRequest, administrator, expect, partner, recently_proved
+from marketplace.people.identity.guards import ActorRequest, approver, expect, partner, recently_proved
 from marketplace.people.identity.queries import get_person
+from marketplace.people.identity.rules import APPROVE
 from marketplace.sales.orders.approval_actions import decide
 from marketplace.sales.orders.approval_queries import find_request, get_request
 from marketplace.sales.orders.checkout_words import checkout_words
 
 
 class ApprovalForm(Struct):
-    """Whether an administrator approves the order with that hash."""
+    """Whether an approver approves the order with that hash."""
 
     form_id: uuid.UUID
     decision: str = ""
@@ -32,7 +33,7 @@ class ApprovalForm(Struct):
 
 @get("/quotes/{quote:uuid}/approval", guards=[partner], opt=expect("partner", stranger=404))
 async def show_request(request: ActorRequest, quote: FromPath[uuid.UUID]) -> Redirect | Template:
-    """Show an order that needs an administrator's approval, and what was decided; the quote if nobody asked."""
+    """Show an order that needs an approval, and what was decided; the quote if nobody asked."""
     assert request.user.partner
     if await find_request(quote, request.user.partner) is None:
         return see(f"/quotes/{(await get_quote(quote, request.user.partner)).id}")
@@ -43,14 +44,14 @@ async def _request(request: ActorRequest, quote: uuid.UUID) -> dict[str, Any]:
     assert request.user.partner
     row = await get_request(quote, request.user.partner)
     is_open = row.approved is not False and row.purchase_order is None and row.expires_at > clock.now()
-    may_decide = is_open and not request.user.is_member and row.asked_by != request.user.person
+    may_decide = is_open and request.user.company_role in APPROVE and row.asked_by != request.user.person
     return {"row": row, "document": row.read(), "is_open": is_open, "may_decide": may_decide}
 
 
 @post(
     "/quotes/{quote:uuid}/approval",
-    guards=[administrator, recently_proved],
-    opt=expect("administrator", stranger=404),
+    guards=[approver, recently_proved],
+    opt=expect("approver", stranger=404),
     status_code=303,
 )
 async def decide_request(

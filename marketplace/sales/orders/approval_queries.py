@@ -1,4 +1,4 @@
-"""What is read of orders that wait for an administrator's approval."""
+"""What is read of orders that wait for an approval."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ async def get_request(quote: uuid.UUID, partner: uuid.UUID) -> RequestRow:
 
 
 async def list_requests(partner: uuid.UUID, now: dt.datetime) -> list[RequestRow]:
-    """Return a partner's orders that wait for an administrator and whose price still holds, the oldest first."""
+    """Return a partner's orders that wait for an approver and whose price still holds, the oldest first."""
     return await fetch_rows(RequestRow, SQL["list_requests"], partner, now)

@@ -1,5 +1,5 @@
 -- fragment: request
--- An order that needs an administrator's approval, who asked for it and who decided, and the order if it is placed.
+-- An order that needs an approval, who asked for it and who decided, and the order if it is placed.
 SELECT
     request.id, request.quote, request.asked_by, request.api_key, request.document, request.document_sha256,
     request.asked_at, request.decided_at, request.approved,
@@ -44,7 +44,7 @@ WHERE request.document_sha256 <> excluded.document_sha256 AND request.approved I
 RETURNING asked_by;
 
 -- name: list_approvers
--- The administrators of the partner $1 other than $2.
+-- Who may approve orders of the partner $1, other than $2.
 SELECT id::text FROM person
-WHERE partner = $1 AND NOT is_member AND ended_at IS NULL AND id IS DISTINCT FROM $2
+WHERE partner = $1 AND company_role IN ('administrator', 'approver') AND ended_at IS NULL AND id IS DISTINCT FROM $2
 ORDER BY created_at, id;

@@ -1,4 +1,4 @@
-"""What an administrator approves: one order, whole, by the hash of its document."""
+"""What an approver approves: one order, whole, by the hash of its document."""
 
 from __future__ import annotations
 

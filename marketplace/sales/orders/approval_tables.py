@@ -1,4 +1,4 @@
-"""Columns and constraints of orders that wait for the approval of a company's administrator."""
+"""Columns and constraints of orders that wait for a company's approval."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class PurchaseRequest(Table, db=DB, tablename="purchase_request"):
     document = Bytea()
     """What would be ordered, as canonical JSON: `approval_rules.PurchaseDocument`."""
     document_sha256 = Text()
-    """The hash of the document, hex: the administrator's form says it."""
+    """The hash of the document, hex: the approver's form says it."""
     asked_at = Timestamptz()
     decided_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
-    """The administrator; null until then, and once that person is erased."""
+    """The approver; null until then, and once that person is erased."""
     decided_at = Timestamptz(null=True, default=None)
     approved = Boolean(null=True, default=None)
     hash_is_of_the_document = Check("document_sha256 = encode(sha256(document), 'hex')")

@@ -1,6 +1,6 @@
 """Orders under spending limits: each is counted where it is placed, and not any more once it lapsed and cannot be paid.
 
-An order beyond what its spender may order without approval is asked of the company's administrators.
+An order beyond what its spender may order without approval is asked of the company's approvers: its administrators, and who has that role.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def count_order(
 ) -> None:
     """Count an order of these datasets against the spending limit of who places it, in the transaction that writes it.
 
-    document: what an administrator may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
+    document: what an approver may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
     does not allow.
     """
     await return_lapsed(by.partner)
@@ -64,7 +64,7 @@ async def count_order(
 
 
 async def ask_approval(by: Spender, quote: uuid.UUID, order: uuid.UUID, document: PurchaseDocument) -> None:
-    """Ask the company's administrators to approve exactly this order, each by a message; once a document.
+    """Ask the company's approvers to approve exactly this order, each by a message; once a document.
 
     Refuses, with BeyondLimit, what one of them refused, and where nobody else may approve it.
     """
@@ -75,7 +75,7 @@ async def ask_approval(by: Spender, quote: uuid.UUID, order: uuid.UUID, document
             if new := await fetch_row(WrittenRequest, APPROVALS["ask"], *given):
                 to = await fetch_column(str, APPROVALS["list_approvers"], by.partner, new.asked_by)
                 if not to:
-                    raise BeyondLimit("Nobody else may approve this order: it needs a second administrator.")
+                    raise BeyondLimit("Nobody else may approve this order: it needs a second approver.")
                 row = await get_request(quote, by.partner)
                 people = [Recipient("person", one) for one in to]
                 await send(PURCHASE_TO_APPROVE, sha256, people, name=row.asker, quote=str(quote))
@@ -85,7 +85,7 @@ async def ask_approval(by: Spender, quote: uuid.UUID, order: uuid.UUID, document
             "That order already exists, for another quote; go back, reload the page and try again."
         ) from None
     if (await get_request(quote, by.partner)).approved is False:
-        raise BeyondLimit("An administrator of your company refused this order.")
+        raise BeyondLimit("An approver of your company refused this order.")
 
 
 async def is_stopped(order: uuid.UUID) -> bool:

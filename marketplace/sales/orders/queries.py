@@ -70,7 +70,7 @@ class OrderPage(LicenceText, frozen=True):
     ordered_by: str
     """The colleague by name, or the key by its label; empty once that person is erased."""
     approved_by: str
-    """The administrator who approved it; empty where no approval was needed."""
+    """Who approved it; empty where no approval was needed."""
 
     @property
     def bank_transfer(self) -> BankTransfer | None:

@@ -360,7 +360,7 @@ def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
 
 @get("/orders", guards=[partner], opt=expect("partner"))
 async def orders(request: ActorRequest, number: PageNumber = 1) -> Template:
-    """List the partner's orders, and above them what waits for an administrator's approval."""
+    """List the partner's orders, and above them what waits for an approval."""
     of = request.user.partner
     assert of
     waiting = await list_requests(of, clock.now())

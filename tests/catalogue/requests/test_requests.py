@@ -5,9 +5,8 @@ from __future__ import annotations
 import html5lib
 
 from marketplace.catalogue.requests.rules import REQUESTS_A_DAY
-from marketplace.people.identity import actions as identity
 from tests.catalogue.builders import make_vetted_partner, open_catalogue, seal_week
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.support.reads import fetch, fetch_value
 
 WANTED = {
@@ -27,7 +26,7 @@ async def test_identical_requests_are_one_and_no_partner_reads_another() -> None
     await seal_week()
     await make_vetted_partner()
     await make_vetted_partner("bob@rival.example", "Rival")
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     async with Browser() as claire, Browser() as bob, Browser() as samir:
         for browser, email in ((claire, "claire@atelier"), (bob, "bob@rival"), (samir, "samir@partage")):
             await browser.sign_in(f"{email}.example")

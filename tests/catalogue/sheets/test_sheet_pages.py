@@ -21,12 +21,11 @@ from marketplace.catalogue.sheets.queries import get_law, get_version, list_hist
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
 from marketplace.core.database import execute
-from marketplace.people.identity import actions as identity
 from pricing.order import Lot, price
 from pricing.sheet import Law
 from tests.catalogue.builders import TERMS, open_catalogue, put_on_sale, seal_week, sign_in_staff
 from tests.datasets.builders import ZONES
-from tests.people.builders import PASSWORD, Browser, words
+from tests.people.builders import PASSWORD, Browser, add_staff, words
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -245,7 +244,7 @@ async def test_what_was_typed_is_kept_when_something_is_refused() -> None:
 async def test_a_version_that_somebody_else_stated_meanwhile_is_looked_at_first() -> None:
     async with Browser() as sam, Browser() as tom:
         await begin_market(sam)
-        await identity.add_staff("tom@partage.example", "Tom", "steward", PASSWORD)
+        await add_staff("tom@partage.example", "Tom", "steward", PASSWORD)
         await tom.sign_in("tom@partage.example")
         late = typed_in(await preview(sam, worth="0.05"), SHEET) | {"step": "state"}
         tom_states = typed_in(await preview(tom, worth="0.04"), SHEET) | {"step": "state"}

@@ -14,10 +14,9 @@ from marketplace.core.errors import Conflict
 from marketplace.datasets.releases import build_requests
 from marketplace.datasets.releases.dry_run import NothingToPublish
 from marketplace.datasets.releases.ingestion import ingest_events
-from marketplace.people.identity import actions as identity
 from tests.catalogue.builders import last_midnight, open_catalogue, seal_week
 from tests.datasets.builders import END, START, ZONES, at, declare, write
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ async def test_consent_and_sightings_are_the_last_noised_ones(tmp_path: Path) ->
 async def test_a_build_of_nothing_is_refused_unless_it_is_asked_for_twice(tmp_path: Path) -> None:
     await declare()
     await ingest_lines(tmp_path, 12)
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     with pytest.raises(NothingToPublish, match="nothing would be published"):
         await build_requests.request_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
     asked = {"first_day": START.date().isoformat(), "last_day": (END - dt.timedelta(days=1)).date().isoformat()}
@@ -87,7 +86,7 @@ async def test_a_build_of_nothing_is_refused_unless_it_is_asked_for_twice(tmp_pa
 async def test_days_that_were_not_ingested_are_built_without_only_if_said_twice(tmp_path: Path) -> None:
     await declare()
     await ingest_events(**write(tmp_path, [(1, at(10.0), ZONES[0])], range(1, 3_001)))
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     last = END - dt.timedelta(days=1)
     assert last.date() > START.date(), "the second day has no event"
     asked = {"first_day": START.date().isoformat(), "last_day": last.date().isoformat(), "even_if_empty": "yes"}
@@ -109,7 +108,7 @@ async def test_days_that_were_not_ingested_are_built_without_only_if_said_twice(
 
 async def test_the_page_says_what_it_assumes_and_what_is_missing(tmp_path: Path) -> None:
     await open_catalogue()
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     page = "/en/steward/datasets/lyon/dry-run"
     async with Browser() as sam:
         await sam.sign_in("sam@partage.example")

@@ -11,11 +11,10 @@ import pytest
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.datasets.releases import actions as datasets
 from marketplace.datasets.releases.queries import get_release
-from marketplace.people.identity import actions as identity
 from tests.catalogue.builders import FORM_ID, OFFER_FIELDS, open_catalogue, seal_week, sign_in_staff
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
-from tests.people.builders import Browser, words
+from tests.people.builders import Browser, add_staff, words
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def seen_in(page: httpx.Response, action: str) -> str:
 
 async def two_stewards(sam: Browser, tom: Browser) -> None:
     await sign_in_staff((sam, "steward"))
-    await identity.add_staff("tom@partage.example", "Tom", "steward", "a rather long sentence")
+    await add_staff("tom@partage.example", "Tom", "steward", "a rather long sentence")
     await tom.sign_in("tom@partage.example")
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from marketplace.catalogue.steward.starting_points import STARTING_POINTS
 from marketplace.datasets.releases.rules import days_of, spans_of, suggest_days
-from marketplace.people.identity import actions as identity
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, RESOLUTION, ZONES, declare
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.support.reads import fetch_value
 
 NOW = dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC)
@@ -61,7 +60,7 @@ def typed(page: str) -> dict[str, str]:
 
 async def test_every_starting_point_and_a_copy_can_be_defined() -> None:
     await declare()
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     own = {"purpose": PURPOSE, "area": "Lyon", "zones": "\n".join(ZONES), "h3_resolution": str(RESOLUTION)}
     named = {"title_fr": "Jeu", "title_en": "Set", "description_fr": "Qui.", "description_en": "Who."}
     async with Browser() as sam:

@@ -13,7 +13,7 @@ from litestar.params import JSONBody  # noqa: TC002 (Litestar reads a handler's 
 from marketplace.core.settings import settings
 from marketplace.people.identity import actions, key_actions
 from marketplace.site.app import create_app
-from tests.people.builders import PASSWORD, Browser, make_partner, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, page_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ def strictly_parsed(answer: httpx.Response) -> httpx.Response:
 
 
 async def test_who_is_let_in_is_said_in_the_language_of_the_page() -> None:
-    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("steward@partage.example")
         for language, words in (
@@ -41,7 +41,7 @@ async def test_who_is_let_in_is_said_in_the_language_of_the_page() -> None:
 
 async def test_every_open_page_is_strict_html_in_both_languages() -> None:
     partner = await make_partner()
-    await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
+    await add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
     await key_actions.create_key(partner, "<script>", key_id=uuid.UUID(int=7), session="s")
     async with Browser() as nobody, Browser() as claire, Browser() as steward:
         await claire.sign_in("claire@atelier.example")
@@ -76,7 +76,7 @@ async def test_every_open_page_is_strict_html_in_both_languages() -> None:
     ],
 )
 async def test_pages_answer_with_a_sentence(method: str, path: str, status: int) -> None:
-    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("steward@partage.example")
         answer = strictly_parsed(await steward.client.request(method, path, headers={"accept": "text/html"}))

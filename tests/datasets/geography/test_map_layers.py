@@ -26,11 +26,10 @@ from marketplace.datasets.geography.layer_rules import read_layer, shapes_of
 from marketplace.datasets.geography.layer_wording import write_where
 from marketplace.datasets.releases.queries import cells
 from marketplace.demo import city_layers
-from marketplace.people.identity import actions as identity
 from marketplace.site.storefront.maps_shown import Figures, by_hour, draw_bought
 from tests.catalogue import builders as catalogue_shop
 from tests.datasets.builders import ZONES
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_sale, open_shop
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe
     del stripe
     release = await open_shop()
     partner = await make_buyer()
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     async with Browser() as samir, Browser() as atelier, Browser() as stranger:
         await samir.sign_in("samir@partage.example")
         await atelier.sign_in("atelier@partner.example")

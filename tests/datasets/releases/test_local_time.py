@@ -16,11 +16,10 @@ from marketplace.core.local_time import midnight
 from marketplace.core.web.formats import read_instant
 from marketplace.datasets.releases import actions, build_requests, queries, rules
 from marketplace.datasets.releases.ingestion import ingest_events
-from marketplace.people.identity import actions as identity
 from tests.catalogue.builders import put_on_sale
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import RESOLUTION, ZONES, Event, declare, kept, make_subscribers, write
-from tests.people.builders import PASSWORD, Browser, words
+from tests.people.builders import PASSWORD, Browser, add_staff, words
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ async def test_a_cadence_waits_for_every_day_of_utc_that_its_local_day_touches(t
 
 async def test_a_steward_declares_a_time_zone_and_asks_for_local_days() -> None:
     await declare()
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     form = {
         "code": "lyon-nights",
         "purpose": PURPOSE,

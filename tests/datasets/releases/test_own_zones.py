@@ -32,7 +32,6 @@ from marketplace.datasets.geography.rules import read_zone_table
 from marketplace.datasets.releases import actions, queries
 from marketplace.datasets.releases.ingestion import ingest_events
 from marketplace.datasets.releases.rules import specify
-from marketplace.people.identity import actions as identity
 from marketplace.privacy import drawing, finishing, geography
 from marketplace.privacy.geography import H3, NOWHERE, OwnZones
 from marketplace.privacy.key_set import area_of, coverage_areas, key_zones, parent_zones
@@ -40,7 +39,7 @@ from marketplace.privacy.zone_input import read_zones
 from tests.catalogue.builders import TERMS, make_vetted_partner, put_on_sale
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, ELSEWHERE, PERIOD, RESOLUTION, ZONES, at, declare, make_subscribers
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.privacy.specs import SECRET, counts_of, specification
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_one, fetch_value
@@ -335,7 +334,7 @@ async def on_sale(release: uuid.UUID) -> None:
         for zones in ("east west", json.dumps(square_of_grid(0, 0, 3)), "6900 6901 6902 elsewhere")
     ]
     assert [(one.zones, one.outside) for one in answers] == [(6, 0), (6, 0), (3, 1)]
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as visitor, Browser() as sam:
         for language, meaning in (
             ("en", "by its code in the table communes"),
@@ -406,8 +405,8 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
     await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
     await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=at(0))
     await copy_in("subscriber", ["reference"], [(1,)])
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
-    await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
     async with Browser() as sam, Browser() as ada:
         await sam.sign_in("sam@partage.example")
         await ada.sign_in("ada@partage.example")

@@ -12,14 +12,13 @@ from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core.errors import Invalid
 from marketplace.datasets.releases import actions, dry_run, queries
 from marketplace.datasets.releases.ingestion import ingest_events
-from marketplace.people.identity import actions as identity
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.site.app import routes
 from marketplace.site.serving.refusals import MACHINE_PATHS
 from tests.catalogue.builders import put_on_sale
 from tests.datasets.builders import END, START, ZONES, crowd, declare, make_subscribers, write
 from tests.datasets.releases import toy_product
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_sale
 from tests.support.french import translate
 from tests.support.reads import fetch_value
@@ -75,7 +74,7 @@ async def test_a_toy_product_is_defined_built_shown_and_sold(tmp_path: Path) -> 
 
 async def every_address_answers(**known: str) -> None:
     """Ask every address of a GET, as those who may read it: none fails, and many show what is on sale."""
-    await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+    await add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
     answered: dict[str, int] = {}
     for email in ("", "atelier@partner.example", "sam@partage.example", "nora@partage.example"):
         async with Browser() as browser:
@@ -110,7 +109,7 @@ def addresses_of_gets(known: dict[str, str]) -> list[str]:
 
 async def is_shown() -> None:
     """See the toy's words on the steward's form and the partner's page, in both languages."""
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as sam, Browser() as visitor:
         await sam.sign_in("sam@partage.example")
         assert "evenings: how many go out where" in page_text(await sam.get("/en/steward/datasets/new"))

@@ -16,10 +16,9 @@ from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.signing import verify
 from marketplace.datasets.releases import build_requests, rules
 from marketplace.datasets.releases.ingestion import ingest_events
-from marketplace.people.identity import actions as identity
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, DAYS_ASKED, END, RESOLUTION, START, ZONES, declare, ingest_crowd, write
-from tests.people.builders import PASSWORD, Browser, words
+from tests.people.builders import PASSWORD, Browser, add_staff, words
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
@@ -155,8 +154,8 @@ async def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_h
 async def test_a_steward_goes_from_definition_to_revocation(tmp_path: Path) -> None:
     await declare()
     await ingest_crowd(tmp_path)
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
-    await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
     form = {
         "code": "lyon-day",
         "purpose": PURPOSE,

@@ -11,10 +11,9 @@ import httpx
 
 from marketplace.core import clock
 from marketplace.delivery.downloads.deletion_actions import BETWEEN, MOST, STAFF_FROM, remind_of_deletion
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.key_actions import create_key
 from tests.delivery.builders import call_back
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_sale, open_shop
 from tests.support.reads import fetch, fetch_value
 from tests.support.sites import the_site
@@ -29,7 +28,7 @@ async def test_partners_confirm_are_reminded_and_staff_see_who_has_not(stripe: A
     del stripe
     release = await open_shop()
     quiet, prompt = await make_buyer(), await make_buyer("rival")
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     async with Browser() as atelier, Browser() as rival, Browser() as samir:
         for browser, email in ((atelier, "atelier@partner"), (rival, "rival@partner"), (samir, "samir@partage")):
             await browser.sign_in(f"{email}.example")

@@ -13,9 +13,8 @@ from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict, Expired, NotFound
 from marketplace.delivery.downloads import trial_actions
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.companies import Company, is_same_company
-from tests.people.builders import PASSWORD, VAT, Browser, page_text
+from tests.people.builders import PASSWORD, VAT, Browser, add_staff, page_text
 from tests.sales.builders.shop import counts, make_buyer, open_shop, seal_release
 from tests.support.reads import fetch_value
 
@@ -133,8 +132,8 @@ async def test_a_steward_allows_an_honest_namesake_one_trial() -> None:
     free = await make_buyer("other")
     await execute("UPDATE partner SET vat_number = 'FR83404833048' WHERE id = $1", free)
     await execute("UPDATE person SET email = 'x@other.example' WHERE partner = $1", free)
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
-    await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
     await trial_actions.begin(first, "lyon", trial=uuid.uuid4())
     path, why = f"/en/partners/{namesake}/trial", "Two companies of one name: their registers differ."
     async with Browser() as browser, Browser() as steward, Browser() as auditor:

@@ -182,7 +182,7 @@ async def test_what_a_link_refuses(stripe: Any, monkeypatch: Any) -> None:
             await actions.make_link(who, customer.entitlement, link_id=link, label="x", days=7)
         with pytest.raises(Conflict, match="At most 1 links"):
             await actions.make_link(who, customer.entitlement, link_id=uuid.uuid4(), label="x", days=7)
-        member = Actor(name="Max", person=uuid.uuid4(), partner=customer.partner, is_member=True)
+        member = Actor(name="Max", person=uuid.uuid4(), partner=customer.partner, company_role="buyer")
         with pytest.raises(NotAllowed):
             await actions.revoke_link(member, link)
     assert [format_of(name) for name in ("a.parquet", "a.geo.parquet", "a.grid.parquet", "a.csv", "a")] == [

@@ -19,9 +19,8 @@ from marketplace.finance.bookkeeping.exports.format import Days
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import record
 from marketplace.money.ledger.queries import balance
-from marketplace.people.identity import actions as identity
 from tests.finance.builders.statements import Entry, bank_says, open_exceptions
-from tests.people.builders import PASSWORD, Browser, make_staff
+from tests.people.builders import PASSWORD, Browser, add_staff, make_staff
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ async def test_a_month_of_vat_is_a_candidate_that_settles_every_account_of_it() 
     for target, amount, error in (("2026-13", LOST - SOLD, NotFound), ("odd", 1, NotFound), (month, -1, Invalid)):
         with pytest.raises(error):
             await settle_line(line, [("vat", target, amount)], clerk)
-    await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+    await add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
     async with Browser() as visitor:
         await visitor.sign_in("nora@partage.example")
         page = (await visitor.get(f"/en/finance/bank/lines/{line}")).text

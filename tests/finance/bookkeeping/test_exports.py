@@ -18,10 +18,10 @@ from marketplace.finance.bookkeeping.exports.fec_rules import check
 from marketplace.finance.bookkeeping.exports.plain_text import account_name
 from marketplace.money.ledger.actions import record
 from marketplace.money.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.actors import Actor
 from tests.finance.bookkeeping.validators import PROGRAMS, checked_by, rows_of_fec, write_export
 from tests.finance.builders import sales
+from tests.people.builders import add_staff
 from tests.support.day_sums import FILL_DAY_SUMS
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -35,7 +35,7 @@ THIS_YEAR = dt.date(YEAR, 1, 1), dt.date(YEAR, 12, 31)
 
 
 async def clerk() -> Actor:
-    person = await identity.add_staff("fin@people.example", "Nadia", "finance", "a rather long sentence")
+    person = await add_staff("fin@people.example", "Nadia", "finance", "a rather long sentence")
     return Actor(name="Nadia", person=person, role="finance")
 
 

@@ -21,12 +21,11 @@ from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.balance import mirror_balance
-from marketplace.people.identity import actions as identity
 from marketplace.sales.agreed import basket_actions as baskets
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import request_order_refund
 from marketplace.sales.subscriptions.actions import deliver, subscribe
-from tests.people.builders import PASSWORD, Browser, page_text, spender_for
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text, spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, make_sale, open_shop, pay, seal_release
 from tests.support.reads import fetch_value
 
@@ -38,7 +37,7 @@ async def test_a_price_and_a_sale_are_counted(stripe: Any) -> None:
     release = await open_shop()
     buyer, rival = await make_buyer(), await make_buyer("rival")
     for role in ("steward", "finance"):
-        await identity.add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
+        await add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
     async with Browser() as atelier, Browser() as staff, Browser() as nora:
         for browser, email in (
             (atelier, "atelier@partner.example"),
@@ -69,7 +68,7 @@ async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: A
     weeks = [await seal_release(period=(end - (n + 1) * 7 * DAY, end - n * 7 * DAY)) for n in (1, 2, 3)]
     buyer = await make_buyer()
     await change_billing(buyer, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
-    await identity.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as atelier, Browser() as staff:
         await atelier.sign_in("atelier@partner.example")
         await staff.sign_in("steward@partage.example")

@@ -10,9 +10,8 @@ from babel.dates import format_date
 
 from marketplace.core.database import execute, transaction
 from marketplace.money.ledger.periods import bounds, closed_until, lock_periods
-from marketplace.people.identity import actions as identity
 from tests.finance.builders.books import book_sale, months_ago, record_comparison
-from tests.people.builders import PASSWORD, Browser, kinds_written, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, kinds_written, page_text
 from tests.support.decisions import buttons_of
 from tests.support.reads import fetch_value
 from tests.support.waiting import until_blocked
@@ -23,7 +22,7 @@ async def test_two_people_close_a_month_and_what_comes_in_between_stops_it() -> 
     name, periods = month.isoformat()[:7], "/en/finance/periods"
     await book_sale(bounds(month)[0])
     for who in ("ada", "bob"):
-        await identity.add_staff(f"{who}@partage.example", who.title(), "finance", PASSWORD)
+        await add_staff(f"{who}@partage.example", who.title(), "finance", PASSWORD)
     async with Browser() as ada, Browser() as bob:
         await ada.sign_in("ada@partage.example")
         await bob.sign_in("bob@partage.example")

@@ -25,7 +25,6 @@ from marketplace.money.credit.proposals import propose_write_down
 from marketplace.money.credit.queries import find_due, get_available
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
-from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.invoice_xml import facturx, ubl
 from marketplace.sales.orders.invoices import render_invoices
@@ -34,7 +33,7 @@ from marketplace.subscribers.earnings.actions import hold_shares
 from tests.catalogue.builders import have_everything_cost
 from tests.finance.builders.statements import banked
 from tests.money.builders import DAY, with_limit
-from tests.people.builders import PASSWORD, Browser, kinds_written, make_staff, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, kinds_written, make_staff, page_text
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, on_credit, open_shop, order_of
 from tests.support.decisions import buttons_of, decide
 from tests.support.reads import fetch_value
@@ -53,7 +52,7 @@ async def test_a_limit_of_two_people_opens_the_data_at_once_and_the_bank_line_pa
     release, partner = await open_shop(), await make_buyer()
     await have_everything_cost(600_000)
     for name in ("ada", "bob"):
-        await identity.add_staff(f"{name}@partage.example", name.title(), "finance", PASSWORD)
+        await add_staff(f"{name}@partage.example", name.title(), "finance", PASSWORD)
     async with Browser() as buyer, Browser() as ada, Browser() as bob:
         await buyer.sign_in("atelier@partner.example")
         await ada.sign_in("ada@partage.example")
@@ -173,7 +172,7 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
     with clock.shifted(35 * DAY), pytest.raises(Conflict, match="overdue"):
         await on_credit(partner, release)
     async with Browser() as buyer, Browser() as clerk:
-        await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+        await add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
         with clock.shifted(52 * DAY):
             assert await list_exceptions_of("credit_overdue") == [order["number"]]
             assert await remind_debtors() == 1

@@ -11,9 +11,8 @@ from marketplace.core import clock
 from marketplace.core.paging import PAGE_SIZE
 from marketplace.money.credit.actions import remind_debtors
 from marketplace.money.credit.proposals import propose_write_down
-from marketplace.people.identity import actions as identity
 from tests.money.builders import DAY, with_limit
-from tests.people.builders import PASSWORD, Browser, make_staff, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_staff, page_text
 from tests.sales.builders.shop import make_buyer, on_credit, open_shop
 from tests.support.decisions import decide
 
@@ -40,7 +39,7 @@ async def test_sales_limits_and_decisions_are_paged_sorted_narrowed_and_handed_o
         given = uuid.uuid4()
         await propose_write_down("provision", orders[-1]["id"], 900, ada, reason="Slower.", form_id=given)
         await decide(given, bob, approve=True)
-        await identity.add_staff("eve@partage.example", "Eve", "auditor", PASSWORD)
+        await add_staff("eve@partage.example", "Eve", "auditor", PASSWORD)
         async with Browser() as eve:
             await eve.sign_in("eve@partage.example")
             first = page_text(await eve.get("/en/finance/credit"))

@@ -11,15 +11,14 @@ import zipfile
 from marketplace.core import clock
 from marketplace.oversight.rights.declarations import declared, list_tables, name_of
 from marketplace.oversight.rights.plan import CLOSE, STEPS
-from marketplace.people.identity import actions as identity
-from tests.people.builders import PASSWORD, Browser, kinds_written, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, kinds_written, page_text
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch
 
 
 async def test_the_pack_says_what_the_system_does() -> None:
     await sales.write_lines()
-    await identity.add_staff("sam@partage.example", "Sam", "auditor", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "auditor", PASSWORD)
     async with Browser() as sam:
         await sam.sign_in("sam@partage.example")
         page = await sam.get("/fr/staff/compliance")
@@ -48,7 +47,7 @@ async def test_the_pack_says_what_the_system_does() -> None:
 
 
 async def test_a_drill_goes_through_the_plan() -> None:
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     incident = str(uuid.uuid4())
     async with Browser() as samir:
         await samir.sign_in("samir@partage.example")

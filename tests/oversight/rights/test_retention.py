@@ -27,7 +27,7 @@ from marketplace.site.jobs.timetable import jobs
 from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, announces, bank_says
 from tests.oversight.builders import somebody
-from tests.people.builders import PASSWORD, Browser, make_partner
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 
@@ -90,7 +90,7 @@ def test_every_kind_of_data_is_for_an_activity_and_says_in_french_how_long() -> 
 
 async def test_steward_and_auditor_see_it() -> None:
     for role in ("steward", "auditor"):
-        await identity.add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
+        await add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
         async with Browser() as browser:
             await browser.sign_in(f"{role}@partage.example")
             page = await browser.get("/fr/staff/retention")

@@ -14,7 +14,7 @@ from marketplace.people.identity import actions, credentials, key_actions, rules
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.sessions import actor_of_key, actor_of_session, create_session, end_sessions
 from marketplace.site.app import routes
-from tests.people.builders import PASSWORD, Browser, make_partner, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, page_text
 from tests.support.reads import fetch, fetch_value
 
 CLAIRE = "claire@atelier.example"
@@ -53,7 +53,7 @@ async def test_a_session_ends_when_nobody_uses_it_and_at_last_in_any_case(
     role: str, idle: dt.timedelta, lasts: dt.timedelta
 ) -> None:
     if role:
-        person = await actions.add_staff("sam@operator.example", "Sam", role, PASSWORD)
+        person = await add_staff("sam@operator.example", "Sam", role, PASSWORD)
     else:
         await make_partner()
         person = await fetch_value("SELECT id FROM person")
@@ -179,9 +179,9 @@ async def test_the_first_person_of_a_company_administers_it_however_they_came() 
     ]
     for code in codes:
         await actions.accept_invitation(code, PASSWORD, "en")
-    assert [row["is_member"] for row in await fetch("SELECT is_member FROM person ORDER BY created_at")] == [
-        False,
-        True,
+    assert [row["company_role"] for row in await fetch("SELECT company_role FROM person ORDER BY created_at")] == [
+        "administrator",
+        "buyer",
     ]
 
 

@@ -6,20 +6,19 @@ import uuid
 
 from marketplace.finance.bookkeeping.trail import list_actions
 from marketplace.finance.reconciliation.write_offs import propose_write_off
-from marketplace.people.identity import actions
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.likeness import signs_of_one_human
 from tests.finance.builders.statements import Entry, bank_says
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.support.decisions import decide
 
 WHY = "line_unexplained"
 
 
 async def test_two_accounts_of_one_human_are_named_where_two_people_decide() -> None:
-    nora = await actions.add_staff("nora@operator.example", "Nora Petit", "finance", PASSWORD)
-    other = await actions.add_staff("nora+2@mail.example", "nora petit ", "finance", PASSWORD)
-    paul = await actions.add_staff("paul@operator.example", "Paul", "finance", PASSWORD)
+    nora = await add_staff("nora@operator.example", "Nora Petit", "finance", PASSWORD)
+    other = await add_staff("nora+2@mail.example", "nora petit ", "finance", PASSWORD)
+    paul = await add_staff("paul@operator.example", "Paul", "finance", PASSWORD)
     assert await signs_of_one_human(nora, paul) == []
     assert await signs_of_one_human(nora, nora) == []
     assert await signs_of_one_human(nora, None) == []

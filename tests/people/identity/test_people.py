@@ -22,7 +22,7 @@ from marketplace.people.identity.ending import delete_expired
 from marketplace.people.identity.guards import begin_session
 from marketplace.people.identity.sessions import actor_of_session
 from marketplace.people.sign_in import recovery_actions as recovery
-from tests.people.builders import PASSWORD, VAT, Browser, make_partner, page_text, serving_vies
+from tests.people.builders import PASSWORD, VAT, Browser, add_staff, make_partner, page_text, serving_vies
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_vat_numbers_are_checked_by_their_country() -> None:
 
 async def test_a_steward_vets_or_refuses_with_a_reason() -> None:
     partner = await make_partner()
-    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as steward, Browser() as claire:
         await steward.sign_in("steward@partage.example")
         await claire.sign_in("claire@atelier.example")
@@ -259,7 +259,7 @@ async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key
         assert not {"ana@example.org", "Anaïs"} & set(re.findall(r"[\w.@]+", await stored()))
         await confirm_email(await fetch_value("SELECT id FROM person"))
         with pytest.raises(Conflict):
-            await actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD)
+            await add_staff("ana@example.org", "Ana", "finance", PASSWORD)
     with sealing_with(f"{new},{old}"):
         assert await is_ana(), "the old key still opens"
         assert await names.reseal_names() == 1
@@ -310,7 +310,7 @@ async def test_the_demos_staff_are_shown_however_many_there_are_besides() -> Non
     for line in range(1, 61):
         await actions._add_person(f"line{line}@example.org", "Ana", "x", "en", clock.now(), subscriber=line)
     await make_partner("Demo", f"demo{rules.ONE_CLICK_DOMAIN}".lower())
-    await actions.add_staff(f"nora{rules.ONE_CLICK_DOMAIN}", "Nora", "finance", PASSWORD)
+    await add_staff(f"nora{rules.ONE_CLICK_DOMAIN}", "Nora", "finance", PASSWORD)
     shown = await queries.one_click_people()
     assert [person.staff_role for person in shown] == [None, "finance"], "a partner's first, staff last"
 
@@ -339,7 +339,7 @@ async def test_erasing_forgets_the_person_and_keeps_the_line() -> None:
 
 @pytest.mark.parametrize("role", rules.ROLES)
 async def test_staff_stay_named_in_what_they_decided(role: str) -> None:
-    await actions.add_staff("nora@partage.example", "Nora", role, PASSWORD)
+    await add_staff("nora@partage.example", "Nora", role, PASSWORD)
     async with Browser() as nora:
         await nora.sign_in("nora@partage.example")
         assert (await nora.submit("/en/profile/erase", {"sure": "yes"})).status_code == 403
@@ -414,7 +414,7 @@ async def test_a_colleague_joins_by_a_link_that_works_once() -> None:
 
 
 async def test_lists_are_paged() -> None:
-    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
     await execute(
         """INSERT INTO partner (id, company, country, vat_number, signed_up_at)
            SELECT gen_random_uuid(), 'Company ' || n, 'US', '', now() - n * interval '1 hour' FROM generate_series(1, 60) n"""

@@ -19,7 +19,7 @@ from marketplace.people.mail.writing import Stop, stop_link
 from marketplace.people.messages import registry
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import MessageKind, Recipient
-from tests.people.builders import PASSWORD, Browser, make_known_partner, open_post_office, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_known_partner, open_post_office, page_text
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ async def test_the_demos_letters_are_read_on_a_page(database_url: str, tmp_path:
 
 async def test_staff_choose_too(toy_message: MessageKind, database_url: str) -> None:
     del database_url
-    await identity.add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
+    await add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
     async with Browser() as ada:
         await ada.sign_in("ada@staff.example")
         assert toy_message.may_stop

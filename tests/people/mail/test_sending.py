@@ -18,7 +18,7 @@ from marketplace.people.mail import rules
 from marketplace.people.message_kinds import PARTNER_VETTED
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
-from tests.people.builders import Browser, PostOffice, make_known_partner, make_staff
+from tests.people.builders import Browser, PostOffice, add_staff, make_known_partner, make_staff
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -185,7 +185,7 @@ async def test_a_letter_is_given_up_after_five_days(office: PostOffice) -> None:
 
 
 async def test_the_steward_sees_what_reached_nobody_and_sends_it_again(office: PostOffice) -> None:
-    await identity.add_staff("ada@staff.example", "Ada", "steward", "a rather long sentence")
+    await add_staff("ada@staff.example", "Ada", "steward", "a rather long sentence")
     await vet()
     office.to_recipient = "550 5.1.1 no such mailbox"
     await mail.send_mail()

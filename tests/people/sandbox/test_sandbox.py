@@ -30,7 +30,7 @@ from marketplace.core.signing import public_key
 from marketplace.demo.demo import counterpart_running, port_of, site_running
 from marketplace.demo.demo import free_port as listen
 from marketplace.people.identity import actions as identity
-from marketplace.people.identity.ending import remove_colleague, set_administrator
+from marketplace.people.identity.ending import remove_colleague, set_role
 from marketplace.people.identity.key_actions import create_key
 from marketplace.people.sandbox.actions import check_database, mark_database
 from marketplace.people.sandbox.actions import enter as enter_by
@@ -231,7 +231,7 @@ async def letting_in_again(passes: Passes) -> None:
         code = await identity.invite_colleague(company, email=email, name="Colleague", invitation_id=uuid.uuid4())
         people.append(await identity.accept_invitation(code, PASSWORD, "en"))
     member, second = people
-    await set_administrator(company, second, administrator=True, by=first)
+    await set_role(company, second, "administrator", by=first)
     assert await enter_by(passes.another(), "a browser") == first, "the one who administers it for the longest time"
     await remove_colleague(company, first, by=second)
     assert await enter_by(passes.another(), "a browser") == second

@@ -14,10 +14,9 @@ from joserfc.jwk import RSAKey
 from marketplace.core.database import execute
 from marketplace.core.errors import Invalid
 from marketplace.core.settings import settings
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.ending import end_person
 from marketplace.people.sign_in.provider_rules import is_safe, read_providers
-from tests.people.builders import PASSWORD, Browser, make_partner, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, page_text
 from tests.support.identity_provider import SECRET, IdentityProvider, providing
 from tests.support.reads import fetch_value
 
@@ -55,7 +54,7 @@ def path_and_query(address: str) -> str:
 
 
 async def link_provider(browser: Browser, provider: IdentityProvider) -> None:
-    await identity.add_staff(NORA, "Nora", "finance", PASSWORD)
+    await add_staff(NORA, "Nora", "finance", PASSWORD)
     await browser.sign_in(NORA)
     answer = await visit_provider(browser, provider, LINK)
     assert answer.headers["location"] == "/en/profile/identities"
@@ -63,7 +62,7 @@ async def link_provider(browser: Browser, provider: IdentityProvider) -> None:
 
 async def test_staff_link_their_identity_and_sign_in_with_it(staff_provider: IdentityProvider) -> None:
     async with Browser() as nora, Browser() as elsewhere:
-        await identity.add_staff(NORA, "Nora", "finance", PASSWORD)
+        await add_staff(NORA, "Nora", "finance", PASSWORD)
         assert "Sign in with Our staff" in page_text(await elsewhere.get("/en/sign-in"))
         stranger = await visit_provider(elsewhere, staff_provider)
         assert stranger.status_code == 403
@@ -98,7 +97,7 @@ async def test_a_providers_word_is_no_fresh_proof(staff_provider: IdentityProvid
         reported = "SELECT count(*) FROM message WHERE kind = 'new_device'"
         await visit_provider(elsewhere, staff_provider)
         assert not await fetch_value(reported), "this browser was there before"
-        await identity.add_staff("paul@partage.example", "Paul", "finance", PASSWORD)
+        await add_staff("paul@partage.example", "Paul", "finance", PASSWORD)
         async with Browser() as pauls:
             await pauls.sign_in("paul@partage.example")
             await pauls.submit("/en/sign-out", {})
@@ -174,7 +173,7 @@ async def test_nobody_links_or_enters_for_somebody_else(staff_provider: Identity
     """An answer counts in the browser that asked, once its session is the one that wants the link; others stay out."""
     async with Browser() as nora, Browser() as hugo, Browser() as claire:
         await link_provider(nora, staff_provider)
-        await identity.add_staff("hugo@partage.example", "Hugo", "finance", PASSWORD)
+        await add_staff("hugo@partage.example", "Hugo", "finance", PASSWORD)
         await hugo.sign_in("hugo@partage.example")
         assert (await visit_provider(hugo, staff_provider, LINK)).status_code == 409, "it is Nora's"
         sent = await nora.get(LINK)

@@ -18,10 +18,19 @@ from marketplace.core import clock
 from marketplace.core.database import fetch_scalar
 from marketplace.core.errors import NotFound, Refusal
 from marketplace.core.settings import settings
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.rules import TooManyAttempts, WrongSecret
 from marketplace.people.sign_in import factor_actions
-from tests.people.builders import PASSWORD, Browser, Device, code_of, make_partner, make_staff, page_text, person_of
+from tests.people.builders import (
+    PASSWORD,
+    Browser,
+    Device,
+    add_staff,
+    code_of,
+    make_partner,
+    make_staff,
+    page_text,
+    person_of,
+)
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -59,7 +68,7 @@ def compulsory(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # n
 
 @pytest.mark.usefixtures("compulsory")
 async def test_staff_add_a_factor_before_anything_else() -> None:
-    await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+    await add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
     async with Browser() as nora:
         await nora.sign_in("nora@partage.example", next="/finance")
         for path in ("/finance", "/profile", "/confirm", "/inbox"):
@@ -89,7 +98,7 @@ async def test_staff_add_a_factor_before_anything_else() -> None:
 
 @pytest.mark.usefixtures("compulsory")
 async def test_who_lost_factors_and_codes_is_let_in_by_the_operator_and_each_change_is_written_of() -> None:
-    nora = await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+    nora = await add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
     letters = f"SELECT count(*) FROM message WHERE kind = 'factors_changed' AND recipient = '{nora}'"
     async with Browser() as browser:
         await browser.sign_in("nora@partage.example")

@@ -15,7 +15,16 @@ from marketplace.people.mail.actions import send_mail
 from marketplace.people.sign_in.address_changes import answer
 from marketplace.people.sign_in.way_back import replace_address
 from marketplace.subscribers.operators.letters import write_letters
-from tests.people.builders import PASSWORD, Browser, email_of, make_partner, open_post_office, page_text, path_in_letter
+from tests.people.builders import (
+    PASSWORD,
+    Browser,
+    add_staff,
+    email_of,
+    make_partner,
+    open_post_office,
+    page_text,
+    path_in_letter,
+)
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -83,7 +92,7 @@ async def test_the_only_person_of_a_company_gets_another_address_of_the_operator
     await make_partner(email=OLD)
     claire = await fetch_value("SELECT id FROM person WHERE email = $1", OLD)
     await credentials.confirm_email(claire)
-    await identity.add_staff("sam@operator.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam", "steward", PASSWORD)
     await make_partner("Other", "other@atelier.example")
     await credentials.confirm_email(await fetch_value("SELECT id FROM person WHERE email = 'other@atelier.example'"))
     for old, new, why in (

@@ -42,7 +42,7 @@ async def test_an_owner_writes_and_revokes_limits_and_the_trail_says_so() -> Non
     await create_key(partner, "erp", key_id=key, session="s")
     owner = Actor(name="Claire", person=(await spender_for(partner)).person, partner=partner)
     member = await add_person("Eve", partner=partner)
-    await execute("UPDATE person SET is_member = true WHERE id = $1", member)
+    await execute("UPDATE person SET company_role = 'buyer' WHERE id = $1", member)
     for holder in (key, member):
         await write_limit(owner, holder, limit_terms())
         await write_limit(owner, holder, limit_terms(200))
@@ -54,9 +54,11 @@ async def test_an_owner_writes_and_revokes_limits_and_the_trail_says_so() -> Non
     assert [(row["person"], row["verb"]) for row in noted] == [(owner.person, verb) for verb in verbs]
     assert (noted[1]["subject"], json.loads(noted[1]["after"])["order_minor"]) == (str(key), 200)
     with pytest.raises(NotAllowed):
-        await write_limit(Actor(name="Eve", person=member, partner=partner, is_member=True), member, limit_terms())
+        await write_limit(
+            Actor(name="Eve", person=member, partner=partner, company_role="buyer"), member, limit_terms()
+        )
     with pytest.raises(NotAllowed):
-        await revoke_limit(Actor(name="Eve", person=member, partner=partner, is_member=True), key)
+        await revoke_limit(Actor(name="Eve", person=member, partner=partner, company_role="buyer"), key)
     other = await make_partner("Rival", "eve@rival.example")
     stranger = Actor(name="Eve", person=(await spender_for(other)).person, partner=other)
     with pytest.raises(NotFound):

@@ -73,8 +73,14 @@ async def test_a_limit_is_written_with_a_fresh_proof_by_an_administrator_alone()
         await execute("UPDATE session SET proved_at = now() - interval '1 hour'")
         await browser.submit(page, limit)
         await execute("UPDATE session SET proved_at = now()")
-        await execute("UPDATE person SET is_member = true WHERE partner = $1", partner)
+        await execute("UPDATE person SET company_role = 'buyer' WHERE partner = $1", partner)
         assert (await browser.submit(page, limit)).status_code == 403
-        assert (await browser.get("/en/company/spending")).status_code == 403
+        for role, status in (("buyer", 403), ("approver", 403), ("reader", 403), ("accountant", 200)):
+            await execute("UPDATE person SET company_role = $2 WHERE partner = $1", partner, role)
+            assert (await browser.get("/en/company/spending")).status_code == status
+            assert (await browser.get("/en/company/spending.csv")).status_code == status
+            assert (await browser.submit(page, limit)).status_code == 403
+        shown = (await browser.get("/en/company/spending")).text
+        assert page not in shown, "an accountant reads, and changes nothing"
         assert await fetch_value("SELECT count(*) FROM spending_limit") == 0
-        await execute("UPDATE person SET is_member = false WHERE partner = $1", partner)
+        await execute("UPDATE person SET company_role = 'administrator' WHERE partner = $1", partner)

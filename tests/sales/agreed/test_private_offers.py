@@ -20,10 +20,9 @@ from marketplace.core.settings import settings
 from marketplace.core.web.formats import date
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.money.payments.balance import mirror_balance
-from marketplace.people.identity import actions as identity
 from marketplace.sales.agreed import private_actions
 from tests.catalogue.builders import charge_at_least
-from tests.people.builders import PASSWORD, Browser, make_staff, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_staff, page_text
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, order_of, pay, place_order
 from tests.support.reads import fetch, fetch_value
 
@@ -36,7 +35,7 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     listed = await find_listed_release(release)
     assert listed
     posted = (await catalogue.price_now(listed, now=clock.now())).amount_minor
@@ -148,7 +147,7 @@ async def test_a_private_price_never_goes_under_the_least_charge() -> None:
 async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold(stripe: Any) -> None:
     del stripe
     release, partner = await open_shop(), await make_buyer()
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     listed = await find_listed_release(release)
     assert listed
     posted = dict(await catalogue.prices_by_length(listed, now=clock.now()))

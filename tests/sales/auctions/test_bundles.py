@@ -14,7 +14,6 @@ from marketplace.core import clock
 from marketplace.core.database import execute, transaction
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.oversight.public_log.actions import keep_log
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import charge, rules
 from marketplace.sales.auctions.announcing import Plan, announce
@@ -24,7 +23,7 @@ from pricing.__main__ import main as pricing
 from pricing.auctions.replay import again, replay
 from pricing.auctions.transcript import from_json, to_json
 from tests.oversight.builders import log_folder, log_key
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import end_auction, have_it_cost, make_bidder, make_offer, seal
 from tests.support.reads import fetch, fetch_value
 
@@ -132,7 +131,7 @@ async def test_a_steward_ticks_the_lots() -> None:
     _, [cheap, other] = await make_offer(2, code="lyon", floor_minor=LYON)
     _, [dear] = await make_offer(code="paris")
     await have_it_cost("paris", PARIS)
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     now, form = clock.now(), str(uuid.uuid4())
     fields: dict[str, Any] = {
         "kind": "bundle",

@@ -13,7 +13,6 @@ import pytest
 from marketplace.core import clock
 from marketplace.core.errors import Invalid
 from marketplace.core.words import french_texts
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.actions import place_bid, place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
@@ -22,7 +21,7 @@ from marketplace.sales.auctions.registry import KINDS
 from pricing.auctions.replay import replay
 from pricing.auctions.transcript import KINDS as PRICE_RULES
 from pricing.auctions.transcript import from_json
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import DAY, make_bidder, make_offer, move_end, open_auction
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ async def test_a_steward_announces_a_kind_that_was_dropped_in_within_its_limits(
             Plan(kind=toy_kind.code, offer=offer, releases=[release], opens_at=now, closes_at=now + DAY, licences=4),
             by="Sam",
         )
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
         shown = page_text(await steward.get("/en/steward/auctions/new"))

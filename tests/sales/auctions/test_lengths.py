@@ -16,13 +16,12 @@ from marketplace.catalogue.offers.queries import find_listed_release
 from marketplace.core import clock
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.money.payments.balance import mirror_balance
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.queries import get_auction, get_transcript
 from pricing.auctions.replay import replay
 from pricing.auctions.transcript import from_json, to_json
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import move_end
 from tests.sales.builders.shop import jobs, make_buyer, open_shop, pay, save_card
 from tests.support.reads import fetch_one, fetch_value
@@ -42,7 +41,7 @@ async def test_a_licence_of_three_years_is_auctioned(stripe: Any) -> None:
     _, posted = await open_for_lengths()
     buyer = await make_buyer()
     await save_card(buyer)
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     now, offer = clock.now(), str(await fetch_value("SELECT id FROM offer"))
     form, reserve_of = str(uuid.uuid4()), dict[int, int]()
     fields = {

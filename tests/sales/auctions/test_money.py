@@ -19,7 +19,6 @@ from marketplace.core.errors import Conflict, Expired, Invalid, NotAllowed, NotF
 from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.stripe_calls import run_commands
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.actors import Actor
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import charge, eligibility
@@ -29,7 +28,7 @@ from marketplace.site.storefront.reminders import write_to_bidders
 from pricing.auctions.forgone import History, Window, window_reserve
 from pricing.order import from_canonical
 from tests.money.builders import REFUSING, refusing, save
-from tests.people.builders import PASSWORD, Browser, kinds_written, page_text, spender_for
+from tests.people.builders import PASSWORD, Browser, add_staff, kinds_written, page_text, spender_for
 from tests.sales.builders.auctions import DAY, announce_of_shop, end_auction, make_bidder, move_end, open_auction, place
 from tests.sales.builders.shop import FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -260,7 +259,7 @@ async def test_a_steward_sees_the_reckoning_before_and_after(stripe: Any) -> Non
     del stripe
 
     await open_shop()
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     offer, now = await fetch_value("SELECT id FROM offer"), clock.now()
     async with Browser() as steward, Browser(steward.app) as nobody:
         await steward.sign_in("sam@operator.example")

@@ -13,11 +13,10 @@ from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.queries import get_auction
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import make_offer, move_end, open_auction
 from tests.sales.builders.shop import counts, jobs, make_buyer, open_shop, pay, save_card
 from tests.support.owner import as_owner
@@ -152,7 +151,7 @@ RULES = {
 async def test_each_kind_shows_its_rule_and_its_state(kind: str) -> None:
     """Announced, open, closed, awarded: in words, in both languages, for a stranger, a bidder and a steward."""
     await save_card(await make_buyer("atelier"))
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     licences = {"licences": 2} if kind == "limited" else {}
     auction = await open_auction(
         kind, releases=2 if kind == "bundle" else 1, opens_at=clock.now() + dt.timedelta(minutes=30), **licences
@@ -190,7 +189,7 @@ async def test_each_kind_shows_its_rule_and_its_state(kind: str) -> None:
 
 async def test_a_steward_announces_and_cancels() -> None:
     offer, _ = await make_offer(2)
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
         assert "Announce" in page_text(await steward.get("/en/steward/auctions/new"))

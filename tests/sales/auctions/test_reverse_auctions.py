@@ -18,13 +18,12 @@ from marketplace.core.database import execute, is_in_transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.core.settings import settings
 from marketplace.datasets.population.subscriber_registry import refuse_without_table
-from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import reverse_actions, reverse_queries, reverse_rules
 from marketplace.sales.auctions.reverse_award import award_auctions
 from marketplace.sales.auctions.reverse_rules import Stratum, Timing, ask_id
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
 from tests.catalogue.builders import charge_at_least
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import (
     ADULTS,
     DAY,
@@ -378,7 +377,7 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
 async def test_a_steward_opens_a_call_once_a_form() -> None:
     await make_offer()
     await charge_at_least(10_000_000)
-    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
         shown = page_text(await steward.get("/en/steward/calls/new"))

@@ -103,8 +103,8 @@ async def make_bidder(name: str = "Bidder", *, vetted: bool = True, with_method:
         hashlib.sha256(key.encode()).hexdigest(),
     )
     await execute(
-        """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
-           VALUES ($1, $2, $3, '', 'en', $4, now())""",
+        """INSERT INTO person (id, email, name, password_hash, language, partner, company_role, created_at)
+           VALUES ($1, $2, $3, '', 'en', $4, 'administrator', now())""",
         owner_id(partner),
         f"{partner.hex}@example.org",
         name,

@@ -11,6 +11,7 @@ import html5lib
 import pytest
 
 from marketplace.core.database import execute
+from marketplace.people.identity.ending import set_role
 from marketplace.people.spending.rules import BeyondLimit, Spender
 from marketplace.sales.orders.actions import order
 from tests.people.builders import Browser, add_person, allow, browser_of, page_text, person_of
@@ -23,7 +24,7 @@ WRITTEN = {"reference": "PO 4711"}
 async def add_member(partner: uuid.UUID, name: str = "Eve") -> uuid.UUID:
     """Add a member who may order anything, and nothing without approval."""
     member = await add_person(name, partner=partner)
-    await execute("UPDATE person SET is_member = true WHERE id = $1", member)
+    await execute("UPDATE person SET company_role = 'buyer' WHERE id = $1", member)
     await allow(partner, member, approval_minor=0)
     return member
 
@@ -37,12 +38,12 @@ async def test_an_administrator_approves_exactly_the_order_and_the_invoice_names
     page = f"/en/quotes/{quote}/approval"
     async with await browser_of(member) as hers, await browser_of(claire) as his:
         assert (await hers.get(page)).headers["location"] == f"/en/quotes/{quote}"
-        assert "approves what goes beyond" in page_text(await hers.get(f"/en/quotes/{quote}"))
+        assert "decides about what goes beyond" in page_text(await hers.get(f"/en/quotes/{quote}"))
         for _ in range(2):
             asked = await hers.submit(f"/en/quotes/{quote}/orders", WRITTEN)
             assert (asked.status_code, asked.headers["location"]) == (303, page)
         shown = await hers.get(page)
-        assert "waits for an administrator" in page_text(shown)
+        assert "waits for an approver" in page_text(shown)
         assert "Approve and order" not in shown.text
         letters = await fetch("SELECT recipient FROM message WHERE kind = 'purchase_to_approve'")
         assert [row["recipient"] for row in letters] == [str(claire)], "once, though asked twice"
@@ -50,7 +51,7 @@ async def test_an_administrator_approves_exactly_the_order_and_the_invoice_names
             for path in (page, "/orders", f"/quotes/{quote}"):
                 answer = await his.get(f"/{language}{path.removeprefix('/en')}")
                 html5lib.HTMLParser(strict=True).parse(answer.text)
-        assert "Waiting for an administrator" in page_text(await his.get("/en/orders"))
+        assert "Waiting for an approver" in page_text(await his.get("/en/orders"))
         assert "Your order number: PO 4711." in page_text(await his.get(page))
         [sha256] = set(re.findall(r'name="sha256" value="([0-9a-f]{64})"', (await his.get(page)).text))
         approve = {"decision": "approve", "sha256": sha256}
@@ -80,6 +81,32 @@ async def test_an_administrator_approves_exactly_the_order_and_the_invoice_names
     assert await fetch_value("SELECT recipient FROM message WHERE kind = 'purchase_approved'") == str(member)
 
 
+@pytest.mark.parametrize("role", ["approver", "accountant", "reader", "buyer"])
+async def test_of_an_administrators_colleagues_only_an_approver_decides(stripe: Any, role: str) -> None:
+    del stripe
+    release, partner = await open_shop(), await make_buyer()
+    await change_billing_of(partner)
+    member, claire = await add_member(partner), await person_of("atelier@partner.example")
+    colleague = await add_person("Max", partner=partner)
+    await set_role(partner, colleague, role, by=claire)
+    quote = await make_quote(partner, release)
+    page = f"/en/quotes/{quote}/approval"
+    async with await browser_of(member) as hers, await browser_of(colleague) as his:
+        await hers.submit(f"/en/quotes/{quote}/orders", WRITTEN)
+        asked = {
+            row["recipient"] for row in await fetch("SELECT recipient FROM message WHERE kind = 'purchase_to_approve'")
+        }
+        assert asked == {str(claire), str(colleague)} - ({str(colleague)} if role != "approver" else set())
+        shown = (await his.get(page)).text
+        sha256 = await fetch_value("SELECT document_sha256 FROM purchase_request")
+        done = await his.submit(page, {"decision": "approve", "sha256": sha256})
+        ordered = await fetch_value("SELECT count(*) FROM purchase_order")
+    if role == "approver":
+        assert ("Approve and order" in shown, done.status_code, ordered) == (True, 303, 1)
+    else:
+        assert ("Approve and order" in shown, done.status_code, ordered) == (False, 403, 0)
+
+
 async def test_a_refused_order_stays_refused_with_another_reference_too(stripe: Any) -> None:
     del stripe
     release, partner = await open_shop(), await make_buyer()
@@ -101,7 +128,7 @@ async def test_a_refused_order_stays_refused_with_another_reference_too(stripe: 
     assert await fetch_value("SELECT recipient FROM message WHERE kind = 'purchase_refused'") == str(member)
 
 
-async def test_a_company_without_another_administrator_reads_so_and_nothing_is_asked(stripe: Any) -> None:
+async def test_a_company_without_another_approver_reads_so_and_nothing_is_asked(stripe: Any) -> None:
     del stripe
     release, partner = await open_shop(), await make_buyer()
     claire = await person_of("atelier@partner.example")
@@ -110,7 +137,7 @@ async def test_a_company_without_another_administrator_reads_so_and_nothing_is_a
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         answer = await browser.submit(f"/en/quotes/{quote}/orders", ADDRESS)
-        assert (answer.status_code, "second administrator" in page_text(answer)) == (403, True)
-    with pytest.raises(BeyondLimit, match="second administrator"):
+        assert (answer.status_code, "second approver" in page_text(answer)) == (403, True)
+    with pytest.raises(BeyondLimit, match="second approver"):
         await order(partner, quote, by=Spender(partner, claire), order_id=uuid.uuid4(), email="a@b.example")
     assert await fetch_value("SELECT count(*) FROM purchase_request") == 0

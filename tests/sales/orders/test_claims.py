@@ -16,11 +16,10 @@ from marketplace.core.errors import Conflict, Invalid
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.payments.balance import mirror_balance
-from marketplace.people.identity import actions as identity
 from marketplace.sales.orders import claim_rules
 from marketplace.sales.orders.claim_actions import file_claim, propose
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
-from tests.people.builders import PASSWORD, Browser, make_staff, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_staff, page_text
 from tests.sales.builders.claims import agree_to_claim, claim_form
 from tests.sales.builders.shop import jobs, make_buyer, make_sale, open_shop
 from tests.subscribers.builders import sales
@@ -41,8 +40,8 @@ async def test_two_people_decide_and_shares_wait_until_they_did(stripe: Any) -> 
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")
-    await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     async with Browser() as buyer, Browser() as rival, Browser() as nora, Browser() as samir:
         for browser, email in (
             (buyer, "atelier@partner"),

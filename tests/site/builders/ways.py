@@ -18,13 +18,12 @@ from marketplace.core import clock
 from marketplace.core.database import copy_in, execute
 from marketplace.datasets.releases import publishing
 from marketplace.money.payments.queries import get_payment
-from marketplace.people.identity import actions as identity
 from marketplace.people.proposals.queries import find_waiting
 from marketplace.sales.orders.invoices import change_billing
 from tests.catalogue.builders import charge_between, put_on_sale
 from tests.datasets.builders import declare
 from tests.finance.builders.statements import Entry, Statement
-from tests.people.builders import PASSWORD, VAT, Browser
+from tests.people.builders import PASSWORD, VAT, Browser, add_staff
 from tests.sales.builders import shop
 from tests.sales.builders.claims import claim_form
 from tests.site.builders.months import GOOD_IBAN, TERMS, VISA, WEIGHTS, seal_weeks
@@ -73,7 +72,7 @@ class Way(Year):
         await put_on_sale("lyon", terms=TERMS, worth_minor=90_000_000)  # dear enough to cost the most at any demand
         self.partner = await shop.make_buyer()
         for name, role in STAFF:
-            await identity.add_staff(f"{name}@partage.example", name.title(), role, PASSWORD)
+            await add_staff(f"{name}@partage.example", name.title(), role, PASSWORD)
         for name in ("atelier@partner", *(f"{name}@partage" for name, _ in STAFF)):
             self.browsers[name.split("@", maxsplit=1)[0]] = browser = Browser()
             assert (await browser.sign_in(f"{name}.example")).status_code == 303

@@ -15,7 +15,7 @@ from marketplace.core.database import execute
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity.credentials import confirm_email
 from tests.catalogue.builders import open_catalogue, seal_week
-from tests.people.builders import PASSWORD, Browser, make_partner, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, page_text
 from tests.support.reads import fetch_value
 
 
@@ -27,7 +27,7 @@ async def land(browser: Browser, language: str = "en", *, at: str = "start") -> 
 
 @pytest.mark.long
 async def test_a_steward_is_led_from_an_empty_database_to_the_first_sale() -> None:
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as sam:
         assert (await sam.sign_in("sam@partage.example")).headers["location"] == "/en/start"
         empty = await land(sam)
@@ -47,7 +47,7 @@ async def test_a_steward_is_led_from_an_empty_database_to_the_first_sale() -> No
 
 
 async def test_a_steward_sees_what_waits() -> None:
-    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     await open_catalogue("lyon", "nowhere")
     await seal_week()
     await seal_week("nowhere")
@@ -79,7 +79,7 @@ async def test_a_steward_sees_what_waits() -> None:
 
 async def test_finance_and_the_auditor_are_led_until_nothing_is_missing() -> None:
     for name, role in (("nora", "finance"), ("ada", "auditor")):
-        await identity.add_staff(f"{name}@partage.example", name, role, PASSWORD)
+        await add_staff(f"{name}@partage.example", name, role, PASSWORD)
     async with Browser() as nora, Browser() as ada, Browser() as claire:
         await make_partner()
         await claire.sign_in("claire@atelier.example")
@@ -90,8 +90,8 @@ async def test_finance_and_the_auditor_are_led_until_nothing_is_missing() -> Non
         assert "Connect Stripe" in seen
         assert "Import a bank statement" in seen
         assert "Un relevé bancaire" in await land(ada, "fr")
-        await identity.add_staff("hugo@partage.example", "Hugo", "finance", PASSWORD)
-        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+        await add_staff("hugo@partage.example", "Hugo", "finance", PASSWORD)
+        await add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
         await open_catalogue()
         await seal_week()
         assert "3 of 4 done" in await land(ada)

@@ -16,9 +16,9 @@ from marketplace.core.database import DB, execute, fetch_scalar, transaction
 from marketplace.core.errors import Busy
 from marketplace.core.pools import LONGEST_WAIT_SECONDS, WAITING_A_CONNECTION
 from marketplace.core.settings import settings
-from marketplace.people.identity.actions import add_staff
 from marketplace.people.identity.sessions import create_session
 from marketplace.site.app import create_app
+from tests.people.builders import add_staff
 from tests.support.owner import as_owner
 from tests.support.tcp import over_tcp
 from tests.support.waiting import until

@@ -9,12 +9,11 @@ from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.database import execute
-from marketplace.people.identity import actions as identity
 from marketplace.sales.agreed.private_actions import offer
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.subscriptions.actions import deliver
 from tests.money.builders import with_limit
-from tests.people.builders import PASSWORD, Browser, make_staff, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_staff, page_text
 from tests.sales.builders.shop import (
     basket_of,
     jobs,
@@ -227,7 +226,7 @@ async def test_a_subscription_begins_pauses_goes_on_and_ends_once(stripe: Any) -
 async def test_data_is_asked_for_once() -> None:
     await open_shop()
     await make_buyer()
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     wanted = {
         "place": "Croix-Rousse, Confluence",
         "product": "presence",

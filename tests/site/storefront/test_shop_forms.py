@@ -18,9 +18,8 @@ import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
-from marketplace.people.identity import actions as identity
 from tests.datasets.builders import ZONES
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_quote, make_sale, open_shop, save_card_on_page
 from tests.support.reads import fetch_value
 
@@ -165,7 +164,7 @@ async def open_form_shop() -> dict[str, Any]:
     release, partner = await open_shop(), await make_buyer()
     rival = await make_buyer("rival")
     await execute("UPDATE dataset SET cadence = 'week'")
-    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         order = (await make_sale(browser, partner, release))["id"]

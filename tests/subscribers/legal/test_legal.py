@@ -12,11 +12,10 @@ import pytest
 from marketplace.consent.purposes import actions as consent
 from marketplace.core import clock
 from marketplace.core.settings import settings
-from marketplace.people.identity import actions as identity
 from marketplace.people.mail.actions import send_mail
 from marketplace.subscribers.legal import actions as legal
 from marketplace.subscribers.legal.rules import missing
-from tests.people.builders import PASSWORD, Browser, make_partner, open_post_office, page_text
+from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, open_post_office, page_text
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ async def test_the_privacy_notice_lists_the_purposes_in_force(database_url: str)
 async def test_a_question_reaches_the_operator_with_its_order_named(database_url: str) -> None:
     del database_url
     await make_partner()
-    await identity.add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
+    await add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
     with open_post_office() as office:
         os.environ["CONTACT_EMAIL"] = "aide@operator.example"
         settings.cache_clear()
@@ -102,7 +101,7 @@ async def test_a_question_reaches_the_operator_with_its_order_named(database_url
 
 async def test_a_strangers_address_is_one_recipient_and_says_that_nobody_showed_it(database_url: str) -> None:
     del database_url
-    await identity.add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
+    await add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
     fields = {"email": "victim%40corp.example?cc=eve@evil.example", "about": "P-2026-000007", "text": "\x00<b>Hello"}
     async with Browser() as eve, Browser() as ada:
         assert (await eve.submit("/en/help", fields)).status_code == 303
