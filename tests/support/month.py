@@ -71,6 +71,8 @@ COLUMNS = {
         "id",
         "number",
         "partner",
+        "quote",
+        "release",
         "net_minor",
         "vat_minor",
         "total_minor",
@@ -82,7 +84,6 @@ COLUMNS = {
         "returned_minor",
         "charged_back_minor",
     ),
-    "order_lot": ("quote", "purchase_order", "position"),
     "payment": (
         "subject",
         "amount_minor",
@@ -98,7 +99,6 @@ COLUMNS = {
     "licence": (
         "id",
         "purchase_order",
-        "quote",
         "release",
         "terms",
         "posted_minor",
@@ -232,6 +232,8 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         order,
         name,
         sales.PARTNER,
+        quote,
+        sales.RELEASE,
         net,
         vat,
         total,
@@ -243,7 +245,6 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         returned,
         lost,
     )
-    month.add("order_lot", quote, order, 1)
     month.add(
         "payment",
         order,
@@ -261,7 +262,6 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         "licence",
         licence,
         order,
-        quote,
         sales.RELEASE,
         "standard-1",
         net,

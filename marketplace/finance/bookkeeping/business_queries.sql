@@ -45,9 +45,7 @@ JOIN purchase_order
         invoice_correction.purchase_order,
         CASE journal_entry.kind WHEN 'sale' THEN source.id END
     )
-JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
-JOIN quote ON quote.id = order_lot.quote
-JOIN release ON release.id = quote.release
+JOIN release ON release.id = purchase_order.release
 WHERE journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
 
 -- fragment: sale

@@ -50,15 +50,15 @@ async def count_order(
     order: Order,
     datasets: Sequence[str],
     purposes: Sequence[str],
-    approval: tuple[uuid.UUID, PurchaseDocument] | None = None,
+    document: PurchaseDocument | None = None,
 ) -> None:
     """Count an order of these datasets against the spending limit of who places it, in the transaction that writes it.
 
-    approval: the quote and the document that an approver may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
+    document: what an approver may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
     does not allow.
     """
     await return_lapsed(by.partner)
-    given = (approval[0], fingerprint(approval[1])) if approval else None
+    given = (order.quote, fingerprint(document)) if document else None
     approver = await fetch_scalar(uuid.UUID, APPROVALS["find_approver"], *given) if given else None
     await spend(by, Purchase(order.id, order.net_minor, datasets, purposes, approver), order.ordered_at)
 
