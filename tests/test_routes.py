@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from marketplace.core import clock
-from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.core.database import fetch_rows, fetch_scalar
 from marketplace.oversight.public_log.actions import keep_log
 from marketplace.people.identity.guards import COOKIE, begin_session
 from marketplace.subscribers.earnings.queries import list_shares
