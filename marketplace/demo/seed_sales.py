@@ -27,6 +27,7 @@ from marketplace.money.payments.events import handle_events, receive_event
 from marketplace.people.identity.actors import Actor
 from marketplace.people.spending.rules import spender_of
 from marketplace.sales.orders import actions as purchases
+from marketplace.sales.orders.settling import settle_paid
 from marketplace.subscribers.earnings import actions as earnings
 
 EVENTS_SINCE: Final = dt.timedelta(days=25)
@@ -62,7 +63,7 @@ async def process_payments() -> None:
     """Receive Stripe's events and mirror its balance, settle paid orders, hold shares and reconcile, like the jobs."""
     await _receive_events()
     await handle_events()
-    await purchases.settle_paid()
+    await settle_paid()
     await mirror_balance()
     await earnings.hold_shares()
     await finance.reconcile()

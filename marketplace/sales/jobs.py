@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from marketplace.core.scheduled import MINUTE
 from marketplace.sales.auctions.award import close_auctions, settle_sales
 from marketplace.sales.auctions.reverse_award import award_auctions
-from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.invoices import render_pending_invoices
 from marketplace.sales.orders.refunds import record_refunds
+from marketplace.sales.orders.settling import lapse_unpaid, settle_paid
 from marketplace.sales.subscriptions.actions import deliver
 
 if TYPE_CHECKING:

@@ -1431,8 +1431,6 @@ CREATE TABLE "purchase_order" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "number" TEXT UNIQUE NOT NULL,
     "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
-    "quote" UUID UNIQUE NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
-    "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
     "net_minor" BIGINT NOT NULL,
     "vat_minor" BIGINT NOT NULL,
     "total_minor" BIGINT NOT NULL,
@@ -1448,20 +1446,29 @@ CREATE TABLE "purchase_order" (
     "refund_requested_by" TEXT,
     "reference" TEXT NOT NULL DEFAULT '',
     "second_reason" TEXT NOT NULL DEFAULT '',
-    "only_level" INTEGER,
+    "may_repeat" BOOLEAN NOT NULL DEFAULT false,
     CONSTRAINT "adds_up" CHECK (total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0),
     CONSTRAINT "known_rule" CHECK (vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')),
     CONSTRAINT "known_state" CHECK (state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded', 'charged_back')),
     CONSTRAINT "paid_at_an_instant" CHECK ((state IN ('paid', 'refunded', 'charged_back')) = (paid_at IS NOT NULL)),
     CONSTRAINT "no_more_is_returned_than_was_paid" CHECK (least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor),
     CONSTRAINT "texts_are_bounded" CHECK (length(reference) <= 60 AND length(second_reason) <= 500),
-    CONSTRAINT "a_reason_allows_another" CHECK (second_reason = '' OR only_level IS NULL),
+    CONSTRAINT "a_reason_allows_another" CHECK (second_reason = '' OR may_repeat),
     CONSTRAINT "gone_whole" CHECK ((state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor))
+);
+
+CREATE TABLE "order_lot" (
+    "quote" UUID PRIMARY KEY NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
+    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "position" INTEGER NOT NULL,
+    CONSTRAINT "one_lot_a_place" UNIQUE ("purchase_order", "position"),
+    CONSTRAINT "positions_count_from_one" CHECK (position > 0)
 );
 
 CREATE TABLE "licence" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "purchase_order" UUID UNIQUE NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "quote" UUID UNIQUE NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
     "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
     "posted_minor" BIGINT NOT NULL,

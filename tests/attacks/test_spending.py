@@ -24,7 +24,8 @@ from marketplace.people.spending.actions import revoke_limit
 from marketplace.people.spending.rules import BeyondLimit, Spender, month_of
 from marketplace.sales.auctions.actions import place_bid
 from marketplace.sales.auctions.award import settle_sales
-from marketplace.sales.orders.actions import TIME_TO_PAY, lapse_unpaid, order, payment_page
+from marketplace.sales.orders.actions import order, payment_page
+from marketplace.sales.orders.settling import TIME_TO_PAY, lapse_unpaid
 from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import add_person, allow, spender_for
 from tests.sales.builders.auctions import end_auction, open_auction

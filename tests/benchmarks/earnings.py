@@ -71,10 +71,11 @@ COPIES = (
            'id', copied.quote, 'release', copied.release))).*
        FROM quote AS row, copied""",
     """INSERT INTO purchase_order SELECT (jsonb_populate_record(row, jsonb_build_object(
-           'id', copied.purchase_order, 'number', copied.licence, 'quote', copied.quote, 'release', copied.release))).*
+           'id', copied.purchase_order, 'number', copied.licence))).*
        FROM purchase_order AS row, copied""",
+    """INSERT INTO order_lot SELECT quote, purchase_order, 1 FROM copied""",
     """INSERT INTO licence SELECT (jsonb_populate_record(row, jsonb_build_object(
-           'id', copied.licence, 'purchase_order', copied.purchase_order, 'release', copied.release,
+           'id', copied.licence, 'purchase_order', copied.purchase_order, 'quote', copied.quote, 'release', copied.release,
            'sold_at', copied.sold_at, 'hold_until', copied.sold_at + $1::interval))).*
        FROM licence AS row, copied""",
     """INSERT INTO share_run (kind, at, amount_minor) VALUES ('release', $1, 1)""",

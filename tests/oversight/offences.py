@@ -6,13 +6,13 @@ INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, b
                              VALUES (gen_random_uuid(), 0, '{state}', now(), {retired_at}) RETURNING id)
              INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1
              ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
-SUBSCRIBED = """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
+SUBSCRIBED = """WITH sold AS (SELECT purchase_order.id, partner, licence.release, licence.terms FROM purchase_order
+                              JOIN licence ON licence.purchase_order = purchase_order.id WHERE state = 'paid' LIMIT 1),
                      begun AS (INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                                          promised_coverage_micro, terms)
-                               SELECT gen_random_uuid(), {partner}, dataset, '', {locked}, 1, now(), now(), 3, 1, licence.terms
+                               SELECT gen_random_uuid(), {partner}, dataset, '', {locked}, 1, now(), now(), 3, 1, sold.terms
                                FROM sold
                                JOIN release ON release.id = sold.release
-                               JOIN licence ON licence.purchase_order = sold.id
                                RETURNING id)
                 INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
                 SELECT gen_random_uuid(), begun.id, sold.release, sold.id, now() FROM sold, begun"""
@@ -37,9 +37,6 @@ ON_CREDIT = """INSERT INTO credit_sale (subject, partner, number, total_minor, p
 OFFENCES: dict[str, str | tuple[str, ...]] = {
     "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
     "the sums of revenue and of shares are what the entries that do not wait for them add up to": "DELETE FROM unsummed_entry",
-    "an order that may have no other unpaid one beside it says its quote's level": (
-        "UPDATE purchase_order SET second_reason = '', only_level = 3"
-    ),
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
     "a partner that has people has one who administers it": "UPDATE person SET company_role = 'buyer' WHERE partner IS NOT NULL",
     "every ask of an awarded call has its outcome, and no other has one": (
@@ -165,12 +162,16 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         "UPDATE purchase_order SET state = 'lapsed', paid_at = NULL WHERE state = 'paid'"
     ),
     "a payment is over what its order owes": "UPDATE payment SET amount_minor = amount_minor + 1 WHERE state = 'paid'",
-    "an order buys its own quote": "UPDATE quote SET amount_minor = amount_minor + 1",
-    "a licence and its entitlement are those of their order": "UPDATE licence SET posted_minor = posted_minor + 1, net_minor = net_minor + 1",
-    "an order says what went back of it, and its licence what of that was before VAT": (
+    "an order buys its own quote": "UPDATE quote SET partner = (SELECT id FROM partner WHERE id <> quote.partner LIMIT 1)",
+    "an order costs what its quotes do": "UPDATE quote SET amount_minor = amount_minor + 1",
+    "a partner has one unpaid order of a release at a level, unless it may have another": (
+        "UPDATE purchase_order SET state = 'awaiting_payment', paid_at = NULL, may_repeat = false WHERE state = 'paid'"
+    ),
+    "a licence and its entitlement are those of their lot": "UPDATE licence SET posted_minor = posted_minor + 1, net_minor = net_minor + 1",
+    "an order says what went back of it, and its licences what of that was before VAT": (
         "UPDATE order_return SET net_minor = net_minor - 1, total_minor = total_minor - 1"
     ),
-    "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is": (
+    "an order whose money is gone has its licences cancelled and its entitlements revoked; refunded, its payment is": (
         "UPDATE entitlement SET revoked_at = NULL"
     ),
     "a licence is cancelled with its entitlement, and only where money goes back": (
@@ -338,8 +339,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
            INSERT INTO private_quote (quote, private_offer) SELECT signed.id, made.id FROM signed, made""",
         """WITH signed AS (UPDATE quote SET document = convert_to(
                                '{"private_basis_points": 9000, "price": {"amount_minor": 1, "law": {"least_minor": 0}}}', 'UTF8')
-                           WHERE id = (SELECT quote FROM purchase_order
-                                       JOIN licence ON licence.purchase_order = purchase_order.id LIMIT 1)
+                           WHERE id = (SELECT quote FROM licence LIMIT 1)
                            RETURNING id, partner, release, quoted_at),
                 made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, operator_basis_points, made_by, made_at, ends_at)
                          SELECT gen_random_uuid(), partner, dataset, 9000, 3500, 'x', quoted_at, quoted_at + interval '1 day'
@@ -347,13 +347,13 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
            INSERT INTO private_quote (quote, private_offer) SELECT signed.id, made.id FROM signed, made""",
     ),
     "a service credit is refunded once for what it says": (
-        """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
+        """WITH sold AS (SELECT purchase_order.id, partner, licence.release, licence.terms FROM purchase_order
+                              JOIN licence ON licence.purchase_order = purchase_order.id WHERE state = 'paid' LIMIT 1),
                 begun AS (INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                                     promised_coverage_micro, terms)
-                          SELECT gen_random_uuid(), partner, dataset, '', 1000000000, 1, now(), now(), 3, 1, licence.terms
+                          SELECT gen_random_uuid(), partner, dataset, '', 1000000000, 1, now(), now(), 3, 1, sold.terms
                           FROM sold
                           JOIN release ON release.id = sold.release
-                          JOIN licence ON licence.purchase_order = sold.id
                           RETURNING id)
            INSERT INTO service_credit (id, purchase_order, subscription, days_late, coverage_micro,
                                        promised_coverage_micro, basis_points, refund_minor, asked_at)

@@ -32,9 +32,9 @@ from marketplace.money.payments.balance import mirror_balance
 from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity import actions as identity
-from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.refunds import record_refunds
+from marketplace.sales.orders.settling import lapse_unpaid, settle_paid
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
 from tests.people.builders import add_staff

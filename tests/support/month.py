@@ -71,8 +71,6 @@ COLUMNS = {
         "id",
         "number",
         "partner",
-        "quote",
-        "release",
         "net_minor",
         "vat_minor",
         "total_minor",
@@ -84,6 +82,7 @@ COLUMNS = {
         "returned_minor",
         "charged_back_minor",
     ),
+    "order_lot": ("quote", "purchase_order", "position"),
     "payment": (
         "subject",
         "amount_minor",
@@ -99,6 +98,7 @@ COLUMNS = {
     "licence": (
         "id",
         "purchase_order",
+        "quote",
         "release",
         "terms",
         "posted_minor",
@@ -232,8 +232,6 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         order,
         name,
         sales.PARTNER,
-        quote,
-        sales.RELEASE,
         net,
         vat,
         total,
@@ -245,6 +243,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         returned,
         lost,
     )
+    month.add("order_lot", quote, order, 1)
     month.add(
         "payment",
         order,
@@ -262,6 +261,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         "licence",
         licence,
         order,
+        quote,
         sales.RELEASE,
         "standard-1",
         net,

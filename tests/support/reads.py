@@ -6,7 +6,7 @@ The product's reads are typed; a test's are one of a kind, and what it compares 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.core.database import DB, _joined
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import asyncpg
+
+ORDERED: Final = """(
+    SELECT purchase_order.*, quote.id AS quote, quote.release, quote.months, quote.amount_minor
+    FROM purchase_order
+    JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+    JOIN quote ON quote.id = order_lot.quote
+) AS ordered"""
+"""Each lot of each order."""
 
 
 async def fetch(sql: str, *values: object) -> list[asyncpg.Record]:

@@ -41,9 +41,10 @@ from marketplace.money.payments.queries import get_payment
 from marketplace.money.payments.rules import Line
 from marketplace.money.payments.stripe_calls import run_command, run_commands
 from marketplace.oversight import invariants
-from marketplace.sales.orders.actions import lapse_unpaid, order, settle_paid
+from marketplace.sales.orders.actions import order
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.refunds import record_refunds, request_order_refund
+from marketplace.sales.orders.settling import lapse_unpaid, settle_paid
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.earnings.queries import list_unequal_accounts

@@ -60,8 +60,7 @@ SELECT
 FROM entitlement
 JOIN release ON release.id = entitlement.release
 JOIN licence ON licence.id = entitlement.licence
-JOIN purchase_order ON purchase_order.id = licence.purchase_order
-JOIN quote ON quote.id = purchase_order.quote
+JOIN quote ON quote.id = licence.quote
 LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.level
 LEFT JOIN revocation ON revocation.release = release.id
 WHERE entitlement.partner = $1

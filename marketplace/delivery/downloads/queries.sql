@@ -29,7 +29,7 @@ JOIN release ON release.id = entitlement.release
 JOIN dataset ON dataset.code = release.dataset
 JOIN licence ON licence.id = entitlement.licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
-JOIN quote ON quote.id = purchase_order.quote
+JOIN quote ON quote.id = licence.quote
 LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.level
 LEFT JOIN revocation ON revocation.release = release.id
 
@@ -101,10 +101,9 @@ SELECT EXISTS (
     SELECT
     FROM entitlement
     JOIN licence ON licence.id = entitlement.licence
-    JOIN purchase_order ON purchase_order.id = licence.purchase_order
-    JOIN quote ON quote.id = purchase_order.quote
+    JOIN quote ON quote.id = licence.quote
     WHERE entitlement.release = $2
-      AND purchase_order.partner = $1
+      AND entitlement.partner = $1
       AND quote.level = 0
       AND entitlement.starts_at <= $3
       AND $3 < entitlement.ends_at

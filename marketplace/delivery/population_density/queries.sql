@@ -10,8 +10,7 @@ FROM entitlement
 JOIN release ON release.id = entitlement.release
 JOIN dataset ON dataset.code = release.dataset
 JOIN licence ON licence.id = entitlement.licence
-JOIN purchase_order ON purchase_order.id = licence.purchase_order
-JOIN quote ON quote.id = purchase_order.quote
+JOIN quote ON quote.id = licence.quote
 WHERE entitlement.partner = $1
   AND entitlement.starts_at <= $2
   AND $2 < entitlement.ends_at

@@ -45,7 +45,9 @@ JOIN purchase_order
         invoice_correction.purchase_order,
         CASE journal_entry.kind WHEN 'sale' THEN source.id END
     )
-JOIN release ON release.id = purchase_order.release
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
+JOIN quote ON quote.id = order_lot.quote
+JOIN release ON release.id = quote.release
 WHERE journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
 
 -- fragment: sale

@@ -323,10 +323,12 @@ SELECT
     split.people
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-JOIN release ON release.id = purchase_order.release
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+JOIN quote ON quote.id = order_lot.quote
+JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN payment ON payment.subject = purchase_order.id
-LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+LEFT JOIN licence ON licence.quote = order_lot.quote
 LEFT JOIN licence_split AS split ON split.licence = licence.id
 WHERE purchase_order.id = $1;
 

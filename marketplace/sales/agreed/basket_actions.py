@@ -19,9 +19,10 @@ from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.locks import lock
 from marketplace.datasets.releases.queries import list_revocations
 from marketplace.money.payments.queries import find_saved_method
-from marketplace.sales.orders.actions import check_second, close_pages, order_subscribed, settle_paid
+from marketplace.sales.orders.actions import check_second, close_pages, order_subscribed
 from marketplace.sales.orders.invoices import find_billing
 from marketplace.sales.orders.queries import find_held, find_paying, get_email
+from marketplace.sales.orders.settling import settle_paid
 from marketplace.sales.orders.tables import Order
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ SELECT
     (
         SELECT count(*)
         FROM private_quote
-        JOIN purchase_order ON purchase_order.quote = private_quote.quote
-        WHERE private_quote.private_offer = private_offer.id AND purchase_order.paid_at IS NOT NULL
+        JOIN licence ON licence.quote = private_quote.quote
+        WHERE private_quote.private_offer = private_offer.id
     ) AS bought
 FROM private_offer
 JOIN partner ON partner.id = private_offer.partner
@@ -61,8 +61,7 @@ WHERE (quote.partner, release.dataset) <> (private_offer.partner, private_offer.
    OR quote.amount_minor < (stated #>> '{price,law,least_minor}')::bigint
    OR EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = private_quote.quote)
    OR EXISTS (
-       SELECT FROM purchase_order
-       JOIN licence ON licence.purchase_order = purchase_order.id
-       WHERE purchase_order.quote = private_quote.quote
+       SELECT FROM licence
+       WHERE licence.quote = private_quote.quote
          AND licence.posted_minor IS DISTINCT FROM (stated #>> '{price,amount_minor}')::bigint
    );

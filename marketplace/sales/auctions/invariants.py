@@ -67,8 +67,9 @@ AUCTIONS: Final = (
         "an awarded order is bought at its award's price, under the auction that set it",
         """SELECT sale.id AS sale, purchase_order.id AS "order", sale.net_minor, purchase_order.net_minor AS ordered_minor
            FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-           JOIN purchase_order ON purchase_order.id = sale.purchase_order JOIN quote ON quote.id = purchase_order.quote
-           WHERE (purchase_order.partner, purchase_order.release, purchase_order.net_minor, quote.auction)
+           JOIN purchase_order ON purchase_order.id = sale.purchase_order
+           JOIN order_lot ON order_lot.purchase_order = purchase_order.id JOIN quote ON quote.id = order_lot.quote
+           WHERE (quote.partner, quote.release, purchase_order.net_minor, quote.auction)
                  IS DISTINCT FROM (outcome.partner, sale.release, sale.net_minor, outcome.auction)""",
     ),
     *(

@@ -153,8 +153,7 @@ async def _history(offer: uuid.UUID, now: dt.datetime) -> History:
         ListedRow,
         """SELECT offer.listed_at, count(licence.id) AS sales FROM offer
            LEFT JOIN quote ON quote.offer = offer.id AND quote.auction IS NULL
-           LEFT JOIN purchase_order ON purchase_order.quote = quote.id
-           LEFT JOIN licence ON licence.purchase_order = purchase_order.id AND sold_at > $2
+           LEFT JOIN licence ON licence.quote = quote.id AND sold_at > $2
            WHERE offer.id = $1 GROUP BY offer.id""",
         offer,
         now - HISTORY_DAYS * DAY,

@@ -1,99 +1,48 @@
-"""Actions on purchases: order a quote, pay it, settle paid orders, lapse unpaid ones.
-
-Payments are pulled: a job asks which orders' payments changed and writes the effects, each in one transaction with its
-journal entry. Money that arrives after an order lapsed is honoured: the partner paid a price that we had signed.
-"""
+"""Actions on purchases: order a quote, and pay it."""
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import time
-import uuid
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
 from marketplace.catalogue.offers.actions import accept_quote, recompute, write_awarded_quote
-from marketplace.catalogue.offers.demand import record_posted_sales
-from marketplace.catalogue.offers.queries import SignedQuote, is_reserved
+from marketplace.catalogue.offers.queries import is_reserved
 from marketplace.catalogue.offers.uses import check_quote
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_column, fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.core.database import fetch_row, fetch_scalar, transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal, existing
-from marketplace.core.instants import months_later
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
 from marketplace.datasets.releases.queries import list_revocations
 from marketplace.money.credit import actions as credit
-from marketplace.money.ledger import chart
-from marketplace.money.ledger.actions import Entry, record_all
 from marketplace.money.payments import actions as payments
 from marketplace.money.payments import events as payment_events
-from marketplace.money.payments.outbox import find_command, trace_payments
+from marketplace.money.payments.outbox import find_command
 from marketplace.money.payments.queries import find_open_page, find_saved_method, get_payment
 from marketplace.money.payments.rules import Line
 from marketplace.money.payments.stripe_calls import run_command
 from marketplace.money.vat import vat as vat_on
-from marketplace.people.messages.actions import send
-from marketplace.people.messages.rules import Recipient
-from marketplace.people.spending.actions import count_late, spend_award
+from marketplace.people.spending.actions import spend_award
 from marketplace.people.spending.rules import NeedsApproval, Purchase, Spender, bids_of
-from marketplace.sales.message_kinds import PAID_TWICE
 from marketplace.sales.orders import rules
 from marketplace.sales.orders.approval_rules import PurchaseDocument
-from marketplace.sales.orders.invoices import issue_invoices
-from marketplace.sales.orders.limits import ask_approval, count_order, is_stopped, return_lapsed
+from marketplace.sales.orders.limits import ask_approval, count_order, is_stopped
 from marketplace.sales.orders.numbers import draw_numbers
-from marketplace.sales.orders.queries import SQL, find_held, find_order, find_paying
+from marketplace.sales.orders.queries import SQL, OrderedQuote, find_held, find_order, find_paying
 from marketplace.sales.orders.rules import ENGLISH_CHECKOUT, CheckoutWords
-from marketplace.sales.orders.tables import Order
-from marketplace.sales.orders.twice_queries import find_page, list_other_pages, list_paid_twice
+from marketplace.sales.orders.settling import TIME_TO_PAY, TIME_TO_TRANSFER, lapse, settle_paid
+from marketplace.sales.orders.tables import Order, OrderLot
+from marketplace.sales.orders.twice_queries import find_page, find_unpaid
 
 if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
     from collections.abc import Sequence
 
     from marketplace.money.payments.rules import AmountDue
 
-TIME_TO_PAY: Final = dt.timedelta(minutes=45)
-"""Stripe's hosted page lives at least half an hour; a quote that was ordered in time may be paid a little later."""
-TIME_TO_TRANSFER: Final = dt.timedelta(days=14)
-"""How long a bank transfer is awaited after the order."""
-BATCH_SIZE: Final = 200
 BEING_CLOSED: Final = "You ordered this release already, and its payment page is being closed: try again in a minute."
-
-
-class OrderedQuote(SignedQuote, frozen=True):
-    """A quote to order, with the state of its release and its partner's place for VAT."""
-
-    offer: uuid.UUID
-    terms: str
-    months: int
-    currency: str
-    dataset: str
-    purpose: str
-    release_state: str
-    title_fr: str
-    title_en: str
-    withdrawn_at: dt.datetime | None
-    country: str
-    is_vat_confirmed: bool
-
-
-class PaidOrder(Struct, frozen=True):
-    """An order that was paid, or sold on credit, at `money_at`, and is not settled yet; amounts in cents."""
-
-    id: uuid.UUID
-    quote: uuid.UUID
-    number: str
-    net_minor: int
-    vat_minor: int
-    currency: str
-    money_at: dt.datetime
-    credit_sale: uuid.UUID | None
-    terms: str
-    months: int
 
 
 # ------------------------------------------------------------------ ordering
@@ -136,7 +85,7 @@ async def order(
                 if other is None:
                     new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
                     document = _to_approve(asked, new, by, pay_by)
-                    await count_order(by, new, [asked.dataset], [asked.purpose], document)
+                    await count_order(by, new, [asked.dataset], [asked.purpose], (quote, document))
                     await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
                     break
         except NeedsApproval as refusal:
@@ -325,9 +274,8 @@ async def _write_order(
 ) -> Order:
     """Write the order of a quote with its VAT and number, inside the caller's transaction."""
     why = rules.one_line(reason, rules.LONGEST_REASON, field="reason")
-    level = None if why or may_repeat else quote.level
-    same = (Order.partner == quote.partner, Order.release == quote.release, Order.only_level == level)
-    if level is not None and await Order.exists().where(*same, Order.state == "awaiting_payment"):
+    may_repeat = may_repeat or bool(why)
+    if not may_repeat and await find_unpaid(quote.partner, quote.release, quote.level):
         raise Conflict(BEING_CLOSED)
     net = quote.amount_minor
     vat = vat_on(quote.country, confirmed=quote.is_vat_confirmed, net_minor=net, on=paris_day(now))
@@ -336,8 +284,6 @@ async def _write_order(
         id=order_id,
         number=number,
         partner=quote.partner,
-        quote=quote.id,
-        release=quote.release,
         net_minor=net,
         vat_minor=vat.amount_minor,
         total_minor=net + vat.amount_minor,
@@ -347,9 +293,10 @@ async def _write_order(
         ordered_at=now,
         reference=rules.one_line(reference, rules.LONGEST_REFERENCE, field="reference"),
         second_reason=why,
-        only_level=level,
+        may_repeat=may_repeat,
     )
     await Order.insert(new)
+    await OrderLot.insert(OrderLot(quote=quote.id, purchase_order=order_id, position=1))
     return new
 
 
@@ -427,72 +374,3 @@ async def refresh_payment(order_id: uuid.UUID) -> None:
     """Read an order's payment again at Stripe and settle it if paid, for a person who waits for it."""
     await payment_events.refresh_payment(order_id)
     await settle_paid()
-
-
-# ------------------------------------------------------------------ settling and lapsing
-async def settle_paid() -> int:
-    """Grant paid orders: licence, entitlement and sale entry, once an order; return how many were settled."""
-    settled = 0
-    while batch := await _settle_some():
-        settled += batch
-    return settled
-
-
-async def _settle_some() -> int:
-    began_ns = time.time_ns()
-    async with transaction():
-        if not (paid := await fetch_rows(PaidOrder, SQL["lock_paid_orders"], BATCH_SIZE)):
-            return 0
-        chosen, hold = settings(), dt.timedelta(days=settings().hold_days)
-        ids, licences, terms = [one.id for one in paid], [uuid.uuid4() for _ in paid], [one.terms for one in paid]
-        await execute(
-            """UPDATE purchase_order SET state = 'paid', paid_at = given.at
-               FROM unnest($1::uuid[], $2::timestamptz[]) AS given (id, at) WHERE purchase_order.id = given.id""",
-            ids,
-            [one.money_at for one in paid],
-        )
-        await count_late(ids)
-        rates = (chosen.subscribers_basis_points, chosen.operator_basis_points)
-        await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
-        ends = [months_later(one.money_at, one.months) for one in paid]
-        await execute(SQL["write_entitlements"], ids, licences, ends)
-        await execute(SQL["write_of_past_recalls"], ids, clock.now())
-        await record_posted_sales({one.quote: (one.money_at, one.credit_sale) for one in paid})
-        await record_all([_sale(one) for one in paid])
-        await issue_invoices(ids)
-        for other in await list_other_pages(ids):
-            await lapse(other)
-        for twice in await list_paid_twice(ids):
-            details = {"order": twice.number, "first": twice.first, "id": str(twice.id)}
-            await send(PAID_TWICE, twice.id, [Recipient("partner", str(twice.partner))], **details)
-    await trace_payments("settle order", ids, began_ns)
-    return len(paid)
-
-
-def _sale(order: PaidOrder) -> Entry:
-    postings = [
-        (chart.PARTNERS, chart.LICENCES_SOLD, order.net_minor),
-        (chart.PARTNERS, chart.VAT_COLLECTED, order.vat_minor),
-    ]
-    return Entry("sale", str(order.id), order.money_at, order.number, postings, order.currency, late=True)
-
-
-async def lapse_unpaid() -> int:
-    """Lapse the orders that were not paid in time, and have Stripe close their pages; return how many lapsed.
-
-    A debit that its bank has yet to honour is awaited without limit, a bank transfer for two weeks. What was ordered
-    under a spending limit that is not in force any more lapses at once.
-    """
-    now = clock.now()
-    async with transaction():
-        late = await fetch_column(uuid.UUID, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
-        for one in late:
-            await payments.request_expiry(one)
-        await return_lapsed()
-    return len(late)
-
-
-async def lapse(order_id: uuid.UUID) -> None:
-    """Lapse an unpaid order that may no longer be paid, in the caller's transaction, and have Stripe close its page."""
-    await Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
-    await payments.request_expiry(order_id)

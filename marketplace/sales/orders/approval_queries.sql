@@ -5,7 +5,7 @@ SELECT
     request.asked_at, request.decided_at, request.approved,
     coalesce(api_key.label || ' (' || api_key.prefix || '…)', asker.name, '') AS asker,
     coalesce(decider.name, '') AS decider,
-    quote.expires_at, quote.level, purchase_order.id AS purchase_order,
+    quote.expires_at, quote.level, order_lot.purchase_order,
     dataset.code, dataset.title_fr, dataset.title_en, dataset.time_zone, release.period_from, release.period_to
 FROM purchase_request AS request
 JOIN quote ON quote.id = request.quote
@@ -14,7 +14,7 @@ JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN person AS asker ON asker.id = request.asked_by
 LEFT JOIN api_key ON api_key.id = request.api_key
 LEFT JOIN person AS decider ON decider.id = request.decided_by
-LEFT JOIN purchase_order ON purchase_order.quote = request.quote
+LEFT JOIN order_lot ON order_lot.quote = request.quote
 
 -- name: find_request
 -- The request about the quote $1 of the partner $2.
@@ -24,7 +24,7 @@ WHERE request.quote = $1 AND quote.partner = $2;
 -- name: list_requests
 -- The requests of the partner $1 that wait at $2, the oldest first.
 {request}
-WHERE quote.partner = $1 AND request.approved IS NULL AND purchase_order.id IS NULL AND quote.expires_at > $2
+WHERE quote.partner = $1 AND request.approved IS NULL AND order_lot.quote IS NULL AND quote.expires_at > $2
 ORDER BY request.asked_at, request.id;
 
 -- name: find_approver

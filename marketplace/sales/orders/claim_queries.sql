@@ -41,9 +41,10 @@ SELECT
     claim.ended_at
 FROM claim
 JOIN purchase_order ON purchase_order.id = claim.purchase_order
-JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
+JOIN licence ON licence.quote = order_lot.quote
 JOIN partner ON partner.id = purchase_order.partner
-JOIN release ON release.id = purchase_order.release
+JOIN release ON release.id = licence.release
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN person AS proposer ON proposer.id = claim.proposed_by
 LEFT JOIN person AS decider ON decider.id = claim.decided_by

@@ -1,5 +1,7 @@
--- A sent document and a refund are corrected by a new row: UPDATE, DELETE and TRUNCATE are refused, except for emptying
+-- What was ordered stays; a sent document and a refund are corrected by a new row: UPDATE, DELETE and TRUNCATE are refused, except for emptying
 -- a document whose retention has ended.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON order_lot
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON order_return
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON invoice
@@ -16,13 +18,11 @@ CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON invoice_file
 ALTER TABLE invoice_file ALTER COLUMN pdf SET STORAGE EXTERNAL;
 
 CREATE INDEX IF NOT EXISTS order_by_partner ON purchase_order (partner, ordered_at DESC);
-CREATE INDEX IF NOT EXISTS order_of_release ON purchase_order (partner, release);
-CREATE UNIQUE INDEX IF NOT EXISTS one_unpaid_order ON purchase_order (partner, release, only_level)
-    WHERE state = 'awaiting_payment';
 CREATE INDEX IF NOT EXISTS order_by_date ON purchase_order (ordered_at DESC, id);
 CREATE INDEX IF NOT EXISTS order_by_state ON purchase_order (state, ordered_at DESC, id);
 CREATE INDEX IF NOT EXISTS order_by_total ON purchase_order (state, total_minor DESC, id);
 CREATE INDEX IF NOT EXISTS order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
+CREATE INDEX IF NOT EXISTS licence_by_order ON licence (purchase_order);
 CREATE INDEX IF NOT EXISTS licence_by_release ON licence (release);
 CREATE INDEX IF NOT EXISTS licence_by_sale ON licence (sold_at DESC, id);
 CREATE INDEX IF NOT EXISTS licence_contested ON licence (purchase_order) WHERE contested_at IS NOT NULL;

@@ -34,7 +34,8 @@ SALES: Final = (
                   entitlement.id AS entitlement, sale.id AS sale
            FROM purchase_order
            LEFT JOIN payment ON payment.subject = purchase_order.id
-           LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+           JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+           LEFT JOIN licence ON licence.quote = order_lot.quote
            LEFT JOIN entitlement ON entitlement.licence = licence.id
            LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
            LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
@@ -58,26 +59,36 @@ SALES: Final = (
     Invariant(
         "an order buys its own quote",
         """SELECT purchase_order.id AS "order", quote.id AS quote
-           FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
-           WHERE (purchase_order.partner, purchase_order.release, net_minor, purchase_order.currency)
-                 <> (quote.partner, quote.release, quote.amount_minor, quote.currency)""",
+           FROM purchase_order JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+           JOIN quote ON quote.id = order_lot.quote
+           WHERE (purchase_order.partner, purchase_order.currency) <> (quote.partner, quote.currency)""",
     ),
     Invariant(
-        "an order that may have no other unpaid one beside it says its quote's level",
-        """SELECT purchase_order.id AS "order", only_level, level
-           FROM purchase_order JOIN quote ON quote.id = purchase_order.quote WHERE only_level <> level""",
+        "an order costs what its quotes do",
+        """SELECT purchase_order.id AS "order", net_minor, sum(quote.amount_minor) AS quoted_minor
+           FROM purchase_order LEFT JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+           LEFT JOIN quote ON quote.id = order_lot.quote
+           GROUP BY purchase_order.id HAVING net_minor IS DISTINCT FROM sum(quote.amount_minor)""",
     ),
     Invariant(
-        "a licence and its entitlement are those of their order",
-        """SELECT licence.id AS licence, purchase_order.id AS "order"
-           FROM licence JOIN purchase_order ON purchase_order.id = licence.purchase_order
+        "a partner has one unpaid order of a release at a level, unless it may have another",
+        """SELECT quote.partner, quote.release, quote.level, count(*)
+           FROM purchase_order JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+           JOIN quote ON quote.id = order_lot.quote
+           WHERE state = 'awaiting_payment' AND NOT may_repeat
+           GROUP BY quote.partner, quote.release, quote.level HAVING count(*) > 1""",
+    ),
+    Invariant(
+        "a licence and its entitlement are those of their lot",
+        """SELECT licence.id AS licence, licence.purchase_order AS "order"
+           FROM licence LEFT JOIN order_lot ON order_lot.quote = licence.quote JOIN quote ON quote.id = licence.quote
            LEFT JOIN entitlement ON entitlement.licence = licence.id
-           WHERE (licence.release, licence.net_minor, licence.currency)
-                 <> (purchase_order.release, purchase_order.net_minor, purchase_order.currency)
-              OR (entitlement.partner, entitlement.release) <> (purchase_order.partner, purchase_order.release)""",
+           WHERE (licence.purchase_order, licence.release, licence.net_minor, licence.currency)
+                 IS DISTINCT FROM (order_lot.purchase_order, quote.release, quote.amount_minor, quote.currency)
+              OR (entitlement.partner, entitlement.release) <> (quote.partner, quote.release)""",
     ),
     Invariant(
-        "an order says what went back of it, and its licence what of that was before VAT",
+        "an order says what went back of it, and its licences what of that was before VAT",
         """SELECT purchase_order.id AS "order", purchase_order.state, returned_minor, charged_back_minor, back.*
            FROM purchase_order LEFT JOIN LATERAL (
                SELECT coalesce(sum(total_minor) FILTER (WHERE kind = 'refund'), 0) AS refunds_minor,
@@ -85,10 +96,10 @@ SALES: Final = (
                       coalesce(sum(net_minor), 0) AS back_net_minor
                FROM order_return WHERE order_return.purchase_order = purchase_order.id) AS back ON true
            WHERE (returned_minor, charged_back_minor) <> (refunds_minor, disputes_minor) OR back_net_minor <> coalesce(
-               (SELECT returned_minor FROM licence WHERE licence.purchase_order = purchase_order.id), 0)""",
+               (SELECT sum(licence.returned_minor) FROM licence WHERE licence.purchase_order = purchase_order.id), 0)""",
     ),
     Invariant(
-        "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is",
+        "an order whose money is gone has its licences cancelled and its entitlements revoked; refunded, its payment is",
         """SELECT purchase_order.id AS "order", purchase_order.state, payment.state AS payment, licence.cancelled_at,
                   entitlement.revoked_at
            FROM purchase_order

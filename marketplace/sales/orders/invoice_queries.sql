@@ -55,9 +55,10 @@ JOIN purchase_order ON purchase_order.id = (
 )
 JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN billing_details AS billing ON billing.partner = partner.id
-JOIN release ON release.id = purchase_order.release
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
+JOIN quote ON quote.id = order_lot.quote
+JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
-JOIN quote ON quote.id = purchase_order.quote
 LEFT JOIN spending ON spending.subject = purchase_order.id
 LEFT JOIN person AS orderer ON orderer.id = spending.person
 LEFT JOIN api_key ON api_key.id = spending.api_key

@@ -50,15 +50,15 @@ async def count_order(
     order: Order,
     datasets: Sequence[str],
     purposes: Sequence[str],
-    document: PurchaseDocument | None = None,
+    approval: tuple[uuid.UUID, PurchaseDocument] | None = None,
 ) -> None:
     """Count an order of these datasets against the spending limit of who places it, in the transaction that writes it.
 
-    document: what an approver may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
+    approval: the quote and the document that an approver may have approved; None: nobody was asked. Refuses, with BeyondLimit, what the limit
     does not allow.
     """
     await return_lapsed(by.partner)
-    given = (order.quote, fingerprint(document)) if document else None
+    given = (approval[0], fingerprint(approval[1])) if approval else None
     approver = await fetch_scalar(uuid.UUID, APPROVALS["find_approver"], *given) if given else None
     await spend(by, Purchase(order.id, order.net_minor, datasets, purposes, approver), order.ordered_at)
 

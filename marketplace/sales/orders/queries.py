@@ -9,15 +9,33 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.catalogue.licences.policies import LicenceText
+from marketplace.catalogue.offers.queries import SignedQuote
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.money.payments.queries import BankTransfer, read_bank_transfer
 from marketplace.people.identity.tables import Person
-from marketplace.sales.orders.tables import Order
+from marketplace.sales.orders.tables import OrderLot
 
 SQL: Final = load_statements(__package__)
+
+
+class OrderedQuote(SignedQuote, frozen=True):
+    """A quote to order, with the state of its release and its partner's place for VAT."""
+
+    offer: uuid.UUID
+    terms: str
+    months: int
+    currency: str
+    dataset: str
+    purpose: str
+    release_state: str
+    title_fr: str
+    title_en: str
+    withdrawn_at: dt.datetime | None
+    country: str
+    is_vat_confirmed: bool
 
 
 class OrderPage(LicenceText, frozen=True):
@@ -99,7 +117,7 @@ async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:
 
 async def find_order(quote: uuid.UUID) -> uuid.UUID | None:
     """Return the order of a quote, or None without one."""
-    return await fetch_scalar(uuid.UUID, Order.select(Order.id).where(Order.quote == quote))
+    return await fetch_scalar(uuid.UUID, OrderLot.select(OrderLot.purchase_order).where(OrderLot.quote == quote))
 
 
 class NumberedOrder(Struct, frozen=True):

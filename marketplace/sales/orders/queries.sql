@@ -2,7 +2,7 @@
 -- An order with its release, payment, licence and entitlement.
 SELECT
     licence_terms.lines_fr, licence_terms.lines_en, dataset.sectors,
-    purchase_order.id, purchase_order.number, purchase_order.quote, purchase_order.release, purchase_order.state,
+    purchase_order.id, purchase_order.number, order_lot.quote, quote.release, purchase_order.state,
     purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
     purchase_order.returned_minor, purchase_order.charged_back_minor, purchase_order.currency,
     purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
@@ -23,13 +23,14 @@ LEFT JOIN spending ON spending.subject = purchase_order.id
 LEFT JOIN person ON person.id = spending.person
 LEFT JOIN person AS approver ON approver.id = spending.approved_by
 LEFT JOIN api_key ON api_key.id = spending.api_key
-JOIN release ON release.id = purchase_order.release
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
+JOIN quote ON quote.id = order_lot.quote
+JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
-JOIN quote ON quote.id = purchase_order.quote
 JOIN licence_terms ON licence_terms.code = quote.terms
 LEFT JOIN revocation ON revocation.release = release.id
 LEFT JOIN payment ON payment.subject = purchase_order.id
-LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+LEFT JOIN licence ON licence.quote = order_lot.quote
 LEFT JOIN entitlement ON entitlement.licence = licence.id
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 
@@ -72,13 +73,12 @@ FOR SHARE OF quote, offer;
 -- At most $1 orders that are paid, or sold on credit, and not settled, locked; orders that another worker settles are
 -- left out.
 SELECT
-    purchase_order.id, purchase_order.quote, purchase_order.number, purchase_order.net_minor, purchase_order.vat_minor,
+    purchase_order.id, purchase_order.number, purchase_order.net_minor, purchase_order.vat_minor,
     purchase_order.currency, coalesce(payment.paid_at, credit_sale.granted_at) AS money_at,
-    credit_sale.subject AS credit_sale, quote.terms, quote.months
+    credit_sale.subject AS credit_sale
 FROM purchase_order
 LEFT JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
-JOIN quote ON quote.id = purchase_order.quote
 WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
   AND coalesce(payment.subject, credit_sale.subject) IS NOT NULL
 ORDER BY purchase_order.id
@@ -93,25 +93,35 @@ CASE
     ELSE quote.amount_minor
 END
 
+-- name: list_sold_lots
+-- What the orders $1 bought.
+SELECT order_lot.purchase_order, order_lot.quote, quote.months
+FROM order_lot
+JOIN quote ON quote.id = order_lot.quote
+WHERE order_lot.purchase_order = ANY ($1)
+ORDER BY order_lot.purchase_order, order_lot.position;
+
 -- name: write_licences
--- Grants the paid orders $1[i] the licences $2[i] on the terms $3[i]: $4 and $5 basis points for subscribers and the
--- operator, $6 how long shares are held.
+-- Grants the licences $2[i] for the paid lots $1[i]: $3 and $4 basis points for subscribers and the operator, $5 how
+-- long shares are held.
 INSERT INTO licence
-    (id, purchase_order, release, terms, posted_minor, net_minor, currency, subscribers_basis_points,
+    (id, purchase_order, quote, release, terms, posted_minor, net_minor, currency, subscribers_basis_points,
      operator_basis_points, sold_at, hold_until)
 SELECT
-    given.licence, sold.id, sold.release, given.terms, {posted_minor}, sold.net_minor, sold.currency, $4, $5,
-    sold.paid_at, sold.paid_at + $6
-FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (id, licence, terms)
-JOIN purchase_order AS sold USING (id)
-JOIN quote ON quote.id = sold.quote;
+    given.licence, sold.id, quote.id, quote.release, quote.terms, {posted_minor}, quote.amount_minor, quote.currency,
+    $3, $4, sold.paid_at, sold.paid_at + $5
+FROM unnest($1::uuid[], $2::uuid[]) AS given (quote, licence)
+JOIN order_lot ON order_lot.quote = given.quote
+JOIN purchase_order AS sold ON sold.id = order_lot.purchase_order
+JOIN quote ON quote.id = order_lot.quote;
 
 -- name: write_entitlements
--- Entitles the partners of the paid orders $1[i] by the licences $2[i] until $3[i].
+-- Entitles the partners by their licences $1[i] until $2[i].
 INSERT INTO entitlement (id, licence, partner, release, starts_at, ends_at)
-SELECT gen_random_uuid(), given.licence, sold.partner, sold.release, sold.paid_at, given.ends_at
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS given (id, licence, ends_at)
-JOIN purchase_order AS sold USING (id);
+SELECT gen_random_uuid(), licence.id, sold.partner, licence.release, licence.sold_at, given.ends_at
+FROM unnest($1::uuid[], $2::timestamptz[]) AS given (id, ends_at)
+JOIN licence USING (id)
+JOIN purchase_order AS sold ON sold.id = licence.purchase_order;
 
 -- name: write_of_past_recalls
 -- Writes, at $2, to the partners of the paid orders $1 whose release was called back before; later recalls fire a
@@ -355,8 +365,7 @@ WHERE invoice.id = $1;
 SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
 FROM entitlement
 JOIN licence ON licence.id = entitlement.licence
-JOIN purchase_order ON purchase_order.id = licence.purchase_order
-JOIN quote ON quote.id = purchase_order.quote
+JOIN quote ON quote.id = licence.quote
 WHERE entitlement.partner = $1 AND entitlement.release = $2 AND quote.level <= $3
   AND starts_at <= $4 AND $4 < ends_at
   AND revoked_at IS NULL AND suspended_at IS NULL
@@ -368,10 +377,11 @@ LIMIT 1;
 -- The number of an order of the partner $1 for the release $2 at the level $3 or a finer one with money under way: by a
 -- charge, now or after the orders it waits for, a transfer, a debit, or credit. An unpaid page does not count.
 SELECT purchase_order.number
-FROM purchase_order
-JOIN quote ON quote.id = purchase_order.quote
+FROM quote
+JOIN order_lot ON order_lot.quote = quote.id
+JOIN purchase_order ON purchase_order.id = order_lot.purchase_order
 LEFT JOIN payment ON payment.subject = purchase_order.id
-WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.state = 'awaiting_payment'
+WHERE quote.partner = $1 AND quote.release = $2 AND purchase_order.state = 'awaiting_payment'
   AND quote.level <= $3
   AND (
       payment.state IN ('processing', 'paid')

@@ -19,7 +19,7 @@ from marketplace.money.ledger.actions import Entry, record_all
 from marketplace.sales.orders import rules
 from marketplace.sales.orders.invoices import issue_invoices
 from marketplace.sales.orders.queries import SQL
-from marketplace.sales.orders.tables import Order
+from marketplace.sales.orders.tables import OrderLot
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -118,7 +118,8 @@ async def end_licences(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
     await execute(
         "UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE purchase_order = ANY ($1)", orders, now
     )
-    await retract_sales(await Order.select(Order.quote).where(Order.id.is_in(list(orders))).output(as_list=True), now)
+    of_orders = OrderLot.purchase_order.is_in(list(orders))
+    await retract_sales(await OrderLot.select(OrderLot.quote).where(of_orders).output(as_list=True), now)
     await revoke_entitlements(orders, now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Boolean, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -26,15 +26,13 @@ from pricing.money import EUR
 
 
 class Order(Table, db=DB, tablename="purchase_order"):
-    """A partner's decision to buy one quote; its payment has the same id."""
+    """A partner's decision to buy one quote or several at once; its payment has the same id."""
 
     personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     number = Text(unique=True)
     """The number for people, such as `P-2026-000042`."""
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
-    quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, unique=True)
-    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     net_minor = BigInt()
     vat_minor = BigInt()
     total_minor = BigInt()
@@ -57,11 +55,8 @@ class Order(Table, db=DB, tablename="purchase_order"):
     """The partner's purchase order number for its invoice; empty: the one of its billing details."""
     second_reason = Text(default="")
     """Why the partner bought a release that it has already."""
-    only_level = Integer(null=True, default=None)
-    """The accuracy level, of which its partner has no other unpaid order; null: it may have another.
-
-    It may by a reason, an award or a subscription.
-    """
+    may_repeat = Boolean(default=False)
+    """Whether its partner may have another unpaid order of the same: by a reason, an award or a subscription."""
     adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
     known_rule = Check(
         "vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')"
@@ -72,16 +67,29 @@ class Order(Table, db=DB, tablename="purchase_order"):
         "least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor"
     )
     texts_are_bounded = Check("length(reference) <= 60 AND length(second_reason) <= 500")
-    a_reason_allows_another = Check("second_reason = '' OR only_level IS NULL")
+    a_reason_allows_another = Check("second_reason = '' OR may_repeat")
     gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor)")
 
 
+class OrderLot(Table, db=DB, tablename="order_lot"):
+    """What an order has of one release, under one licence: a quote that it buys."""
+
+    personal_data = NOBODYS
+    quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
+    position = Integer()
+    """Its place among the order's lots, from 1."""
+    one_lot_a_place = Unique([purchase_order, position])
+    positions_count_from_one = Check("position > 0")
+
+
 class Licence(Table, db=DB, tablename="licence"):
-    """What a paid order grants, with the rates agreed when it was sold."""
+    """What a paid order grants for one of its lots, with the rates agreed when it was sold."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
-    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, unique=True)
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
+    quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, unique=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     posted_minor = BigInt()

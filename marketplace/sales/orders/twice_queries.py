@@ -32,6 +32,11 @@ async def find_page(partner: uuid.UUID, release: uuid.UUID, level: int) -> uuid.
     return await fetch_scalar(uuid.UUID, SQL["find_page"], partner, release, level)
 
 
+async def find_unpaid(partner: uuid.UUID, release: uuid.UUID, level: int) -> uuid.UUID | None:
+    """Return an unpaid order of a release at a level beside which its partner may have no other, or None."""
+    return await fetch_scalar(uuid.UUID, SQL["find_unpaid"], partner, release, level)
+
+
 async def list_other_pages(orders: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
     """Return the unpaid orders whose pages would pay again for what these paid orders bought, locked."""
     return await fetch_column(uuid.UUID, SQL["list_other_pages"], orders)

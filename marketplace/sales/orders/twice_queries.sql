@@ -1,6 +1,6 @@
 -- fragment: is_one_page
 -- Whether an order can be closed for another of the same: its page is open or not yet made, or was closed unpaid.
-purchase_order.only_level IS NOT NULL
+NOT purchase_order.may_repeat
   AND (
       purchase_order.state = 'awaiting_payment' AND payment.state IN ('expired', 'failed')
       OR purchase_order.state IN ('awaiting_payment', 'lapsed')
@@ -11,23 +11,40 @@ purchase_order.only_level IS NOT NULL
 -- name: find_page
 -- An order of the partner $1 for the release $2 at the level $3 with a payable page.
 SELECT purchase_order.id
-FROM purchase_order
+FROM quote
+JOIN order_lot ON order_lot.quote = quote.id
+JOIN purchase_order ON purchase_order.id = order_lot.purchase_order
 JOIN payment ON payment.subject = purchase_order.id
-WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.only_level = $3 AND {is_one_page}
+WHERE quote.partner = $1 AND quote.release = $2 AND quote.level = $3 AND {is_one_page}
 ORDER BY purchase_order.ordered_at
+LIMIT 1;
+
+-- name: find_unpaid
+-- An unpaid order of the partner $1 for the release $2 at the level $3 beside which it may have no other.
+SELECT purchase_order.id
+FROM quote
+JOIN order_lot ON order_lot.quote = quote.id
+JOIN purchase_order ON purchase_order.id = order_lot.purchase_order
+WHERE quote.partner = $1 AND quote.release = $2 AND quote.level = $3
+  AND purchase_order.state = 'awaiting_payment' AND NOT purchase_order.may_repeat
 LIMIT 1;
 
 -- name: list_other_pages
 -- Orders with a page that would pay again for what the orders $1 bought, locked: as exact or rougher, and without a
 -- reason on either side. Orders that another worker has locked are being paid or closed.
 SELECT purchase_order.id
-FROM purchase_order AS sold
-JOIN quote ON quote.id = sold.quote
-JOIN purchase_order ON purchase_order.partner = sold.partner AND purchase_order.release = sold.release
+FROM purchase_order
 JOIN payment ON payment.subject = purchase_order.id
-WHERE sold.id = ANY ($1)
-  AND sold.second_reason = ''
-  AND quote.level <= purchase_order.only_level
+WHERE purchase_order.id IN (
+    SELECT other_lot.purchase_order
+    FROM purchase_order AS sold
+    JOIN order_lot ON order_lot.purchase_order = sold.id
+    JOIN quote ON quote.id = order_lot.quote
+    JOIN quote AS other
+        ON other.partner = quote.partner AND other.release = quote.release AND other.level >= quote.level
+    JOIN order_lot AS other_lot ON other_lot.quote = other.id
+    WHERE sold.id = ANY ($1) AND sold.second_reason = ''
+)
   AND purchase_order.state = 'awaiting_payment'
   AND {is_one_page}
 ORDER BY purchase_order.id
@@ -37,11 +54,16 @@ FOR UPDATE OF purchase_order SKIP LOCKED;
 -- The orders `first` by which the partner of the order `second` has paid for the same release, as exactly or more so,
 -- without a reason on either side, since `second` was ordered: settled or not yet, and not refunded.
 FROM purchase_order AS second
+JOIN order_lot AS second_lot ON second_lot.purchase_order = second.id
+JOIN quote AS second_quote ON second_quote.id = second_lot.quote
 LEFT JOIN payment AS second_payment ON second_payment.subject = second.id
 LEFT JOIN credit_sale AS second_credit ON second_credit.subject = second.id
-JOIN purchase_order AS first
-    ON first.partner = second.partner AND first.release = second.release AND first.id <> second.id
-JOIN quote AS first_quote ON first_quote.id = first.quote AND first_quote.level <= second.only_level
+JOIN quote AS first_quote
+    ON first_quote.partner = second_quote.partner
+   AND first_quote.release = second_quote.release
+   AND first_quote.level <= second_quote.level
+JOIN order_lot AS first_lot ON first_lot.quote = first_quote.id
+JOIN purchase_order AS first ON first.id = first_lot.purchase_order AND first.id <> second.id
 LEFT JOIN payment AS first_payment ON first_payment.subject = first.id
 LEFT JOIN credit_sale AS first_credit ON first_credit.subject = first.id
 CROSS JOIN LATERAL (
@@ -50,7 +72,8 @@ CROSS JOIN LATERAL (
         coalesce(second.paid_at, second_payment.paid_at, second_credit.granted_at) AS second_at
 ) AS paid
 WHERE first.second_reason = ''
-  AND NOT EXISTS (SELECT FROM licence WHERE licence.purchase_order = first.id AND cancelled_at IS NOT NULL)
+  AND NOT second.may_repeat
+  AND NOT EXISTS (SELECT FROM licence WHERE licence.quote = first_lot.quote AND cancelled_at IS NOT NULL)
   AND paid.first_at >= second.ordered_at
   AND (paid.second_at IS NULL OR (paid.first_at, first.number) < (paid.second_at, second.number))
 
@@ -78,9 +101,10 @@ WITH paid_order AS MATERIALIZED (
     SELECT
         purchase_order.id,
         purchase_order.ordered_at,
-        lag(at) OVER (PARTITION BY purchase_order.partner, purchase_order.release ORDER BY at, purchase_order.number)
-            AS paid_before
+        lag(at) OVER (PARTITION BY quote.partner, quote.release ORDER BY at, purchase_order.number) AS paid_before
     FROM purchase_order
+    JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+    JOIN quote ON quote.id = order_lot.quote
     LEFT JOIN payment ON payment.subject = purchase_order.id
     LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
     CROSS JOIN LATERAL (SELECT coalesce(purchase_order.paid_at, payment.paid_at, credit_sale.granted_at) AS at) AS paid
@@ -95,6 +119,6 @@ SELECT DISTINCT ON (second.id)
   AND first.state = 'paid'
   AND second.state = 'paid'
   AND second.id = ANY (ARRAY(SELECT id FROM paid_order WHERE paid_before >= ordered_at))
-  AND NOT EXISTS (SELECT FROM licence WHERE licence.purchase_order = second.id AND cancelled_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM licence WHERE licence.quote = second_lot.quote AND cancelled_at IS NOT NULL)
   AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject IN (first.id, second.id) AND dispute.state = 'open')
 ORDER BY second.id, paid.first_at, first.number;

@@ -162,7 +162,9 @@ SELECT subscribed_release.id, purchase_order.id AS purchase_order
 FROM subscribed_release
 JOIN subscription ON subscription.id = subscribed_release.subscription
 JOIN purchase_order ON purchase_order.id = subscribed_release.purchase_order
-WHERE (purchase_order.partner, purchase_order.release) <> (subscription.partner, subscribed_release.release)
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+JOIN quote ON quote.id = order_lot.quote
+WHERE (quote.partner, quote.release) <> (subscription.partner, subscribed_release.release)
    OR purchase_order.net_minor > subscription.locked_minor;
 
 -- name: get_delivered
@@ -184,7 +186,9 @@ SELECT
     purchase_order.total_minor
 FROM subscription
 CROSS JOIN purchase_order
-JOIN release ON release.id = purchase_order.release
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+JOIN quote ON quote.id = order_lot.quote
+JOIN release ON release.id = quote.release
 WHERE subscription.id = $1 AND purchase_order.id = $2;
 
 -- name: list_due_credits

@@ -51,6 +51,7 @@ from marketplace.sales.orders import invoices
 from marketplace.sales.orders.approval_queries import list_requests
 from marketplace.sales.orders.queries import find_held, get_order, list_orders
 from marketplace.sales.orders.rules import TRANSFER_FROM_MINOR
+from marketplace.sales.orders.settling import TIME_TO_TRANSFER
 from marketplace.sales.orders.twice_queries import find_paid_before
 from marketplace.site.storefront.coverage import cover
 from marketplace.site.storefront.lengths import alike
@@ -387,7 +388,7 @@ async def show_order(request: ActorRequest, order: FromPath[uuid.UUID], returned
         documents=documents,
         billing=await invoices.find_billing(request.user.partner),
         now=now,
-        pay_until=row.ordered_at + purchases_actions.TIME_TO_TRANSFER,
+        pay_until=row.ordered_at + TIME_TO_TRANSFER,
         is_large=row.total_minor >= TRANSFER_FROM_MINOR and not quote.auction,
         formats=FORMATS,
         deleted_at=await find_confirmed(order) if row.recalled_at else None,

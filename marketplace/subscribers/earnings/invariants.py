@@ -100,7 +100,7 @@ SHARES: Final = (
         "a licence honours no other terms than those in force when its price was signed",
         """SELECT licence_split.licence, licence_split.terms, held.terms AS in_force
            FROM licence_split JOIN licence ON licence.id = licence_split.licence
-           JOIN purchase_order ON purchase_order.id = licence.purchase_order JOIN quote ON quote.id = purchase_order.quote
+           JOIN quote ON quote.id = licence.quote
            JOIN release ON release.id = licence.release
            CROSS JOIN LATERAL (
                SELECT coalesce(array_agg(id ORDER BY id), '{}') AS terms FROM contributor_term

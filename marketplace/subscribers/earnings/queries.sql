@@ -34,7 +34,7 @@ SELECT
     ) AS terms
 FROM licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order AND purchase_order.state = 'paid'
-JOIN quote ON quote.id = purchase_order.quote
+JOIN quote ON quote.id = licence.quote
 JOIN release ON release.id = licence.release AND release.row_count > 0
 JOIN LATERAL (
     SELECT coalesce(sum(fee_minor)::bigint, CASE WHEN is_credit_settled(purchase_order.id) THEN 0 END) AS fee_minor

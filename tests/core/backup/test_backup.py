@@ -42,8 +42,8 @@ from marketplace.money.payments.outbox import look_before_calling
 from marketplace.money.payments.queries import get_payment
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.oversight.invariants import broken
-from marketplace.sales.orders.actions import settle_paid
 from marketplace.sales.orders.refunds import record_refunds
+from marketplace.sales.orders.settling import settle_paid
 from migrations.runner import migrate
 from tests.core.backup.machines import empty_machine
 from tests.core.builders import NAMES, put_objects

@@ -65,8 +65,8 @@ async def test_who_pays_after_a_recall_learns_of_it_then_and_once(stripe: Any) -
         late = await make_quote(partner, release)
         page = (await place_order(browser, late)).headers["location"]
         await revoke(release, reason_fr="Erreur", reason_en="A mistake", by="Léa")
-        notified = """SELECT purchase_order.quote = $1 AS is_late FROM message
-                  JOIN purchase_order ON purchase_order.id::text = message.details ->> 'id'
+        notified = """SELECT order_lot.quote = $1 AS is_late FROM message
+                  JOIN order_lot ON order_lot.purchase_order::text = message.details ->> 'id'
                   WHERE message.kind = 'release_recalled' AND message.recipient = $2 ORDER BY message.created_at"""
         assert [row["is_late"] for row in await fetch(notified, late, str(partner))] == [False]
         await pay(page)

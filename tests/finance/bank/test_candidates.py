@@ -35,16 +35,18 @@ BUILDERS: Final = (
     """INSERT INTO quote (id, partner, offer, release, terms, months, amount_minor, document, signature, quoted_at, expires_at)
        SELECT md5('Q' || i)::uuid, $1, $2, $3, 'standard-1', 12, 1, 'x', 'x', $4, $4::timestamptz + interval '1 hour'
        FROM generate_series(1, $5::int) AS i""",
-    """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor, vat_basis_points,
+    """INSERT INTO purchase_order (id, number, partner, net_minor, vat_minor, total_minor, vat_basis_points,
                                    vat_rule, state, ordered_at, paid_at)
-       SELECT md5('O' || i)::uuid, 'P-2026-' || lpad(i::text, 6, '0'), $1, md5('Q' || i)::uuid, $3,
+       SELECT md5('O' || i)::uuid, 'P-2026-' || lpad(i::text, 6, '0'), $1,
               9000 + i % 37 * 100, 0, 9000 + i % 37 * 100, 2000, 'domestic', state,
               $4::timestamptz - i % 20 * interval '1 day',
               CASE state WHEN 'paid' THEN $4::timestamptz END
        FROM generate_series(1, $5::int) AS i
        CROSS JOIN LATERAL (SELECT CASE WHEN i % 20 IN (0, 9) THEN 'lapsed' WHEN i % 10 = 0 THEN 'awaiting_payment'
                                        ELSE 'paid' END AS state) AS its
-       WHERE $2::uuid IS NOT NULL""",
+       WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL""",
+    """INSERT INTO order_lot (quote, purchase_order, position)
+       SELECT md5('Q' || i)::uuid, md5('O' || i)::uuid, 1 FROM generate_series(1, $1::int) AS i""",
     """INSERT INTO payment (subject, amount_minor, received_minor, state, charge_id, session_id, requested_at, paid_at,
                             read_at)
        SELECT id, total_minor, CASE place WHEN 3 THEN total_minor * 2 / 5 ELSE total_minor END, 'paid', 'ch_' || number,
@@ -82,7 +84,7 @@ async def sell_owing_everything() -> list[OwedOrder]:
     """Sell orders that owe in every way there is; return what each owes, computed one by one."""
     await sales.write_shop()
     given = (sales.PARTNER, sales.OFFER, sales.RELEASE, clock.now() - dt.timedelta(days=6), ORDERS)
-    for statement, values in zip(BUILDERS, (given, given, (), (), ()), strict=True):
+    for statement, values in zip(BUILDERS, (given, given, given[-1:], (), (), ()), strict=True):
         await execute(statement, *values)
     owed = {int(row.number[-6:]): row for row in await fetch_rows(OwedOrder, EVERY_ORDER)}
     parts = {number: row.amount_minor or 700 for number, row in owed.items() if number % 10 in {7, 9}}

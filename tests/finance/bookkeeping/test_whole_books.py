@@ -47,7 +47,7 @@ from tests.subscribers.builders.sales import close_month
 from tests.support import scenes
 from tests.support.decisions import decide as write_down
 from tests.support.owner import as_owner
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ async def renew_and_claim(stripe: Any, market: Any) -> None:
     await as_owner("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
     assert await deliver() == 1
     await scenes.run_jobs()
-    sold = await fetch_value("SELECT state FROM purchase_order WHERE release = $1", release)
+    sold = await fetch_value(f"SELECT state FROM {ORDERED} WHERE release = $1", release)
     assert sold == "paid", "the subscription's release is charged"
     claim, nora, samir = uuid.uuid4(), await make_staff("Nora"), await make_staff("Samir")
     order = scenes.named("card", "order")

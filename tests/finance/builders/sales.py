@@ -72,43 +72,45 @@ async def write_shop() -> None:
     )
 
 
-async def write_order(*, on_credit: bool = False) -> uuid.UUID:
+async def write_order(
+    *, on_credit: bool = False, partner: uuid.UUID = PARTNER, net_minor: int = NET, may_repeat: bool = False
+) -> uuid.UUID:
     """Order a licence of the release, and ask Stripe for its payment; on credit it is owed instead, within a limit."""
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
         """INSERT INTO quote (id, partner, offer, release, terms, months, amount_minor, document, signature, quoted_at, expires_at)
            VALUES ($1, $2, $3, $4, 'standard-1', 12, $5, $6, 'x', $7, $8)""",
         quote,
-        PARTNER,
+        partner,
         OFFER,
         RELEASE,
-        NET,
+        net_minor,
         DOCUMENT,
         now,
         now + dt.timedelta(minutes=15),
     )
     await execute(
-        """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor,
-                                       vat_basis_points, vat_rule, state, ordered_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $6::bigint + $7::bigint, 2000, 'domestic', 'awaiting_payment', $8)""",
+        """INSERT INTO purchase_order (id, number, partner, net_minor, vat_minor, total_minor, vat_basis_points, vat_rule, state,
+                                       may_repeat, ordered_at)
+           VALUES ($1, $2, $3, $4, $5, $4::bigint + $5::bigint, 2000, 'domestic', 'awaiting_payment', $6, $7)""",
         order_id,
         f"P-{order_id.hex[:8].upper()}",
-        PARTNER,
-        quote,
-        RELEASE,
-        NET,
+        partner,
+        net_minor,
         VAT,
+        may_repeat,
         now,
     )
+    await execute("INSERT INTO order_lot (quote, purchase_order, position) VALUES ($1, $2, 1)", quote, order_id)
     if on_credit:
         number = await fetch_value("SELECT number FROM purchase_order WHERE id = $1", order_id)
         async with transaction():
-            await grant(PARTNER, order_id, number=number, total_minor=NET + VAT)
+            await grant(partner, order_id, number=number, total_minor=net_minor + VAT)
         return order_id
     await request_payment(
         order_id,
-        amount_minor=NET + VAT,
-        lines=[Line("Licence", NET), Line("VAT", VAT)],
+        amount_minor=net_minor + VAT,
+        lines=[Line("Licence", net_minor), Line("VAT", VAT)],
         email="a@partner.example",
         success_url="http://x.example/",
         cancel_url="http://x.example/",
@@ -135,9 +137,9 @@ async def write_settled(order_id: uuid.UUID) -> uuid.UUID:
     licence, now = uuid.uuid4(), clock.now()
     await execute("UPDATE purchase_order SET state = 'paid', paid_at = $2 WHERE id = $1", order_id, now)
     await execute(
-        """INSERT INTO licence (id, purchase_order, release, terms, posted_minor, net_minor, subscribers_basis_points,
-                                operator_basis_points, sold_at, hold_until)
-           VALUES ($1, $2, $3, 'standard-1', $4, $4, 5000, 3500, $5, $6)""",
+        """INSERT INTO licence (id, purchase_order, quote, release, terms, posted_minor, net_minor,
+                                subscribers_basis_points, operator_basis_points, sold_at, hold_until)
+           SELECT $1, $2, quote, $3, 'standard-1', $4, $4, 5000, 3500, $5, $6 FROM order_lot WHERE purchase_order = $2""",
         licence,
         order_id,
         RELEASE,

@@ -39,30 +39,16 @@ async def make_orders() -> None:
         clock.now(),
     )
     for place, number in enumerate(NUMBERS):
-        order = await sales.write_order()
-        await execute("DELETE FROM payment")
-        total, partner = 1_000 * (place * 5 % 7 + 1), (sales.PARTNER, other)[place // 2 % 2]
-        quote = uuid.uuid4()
-        await execute(
-            """INSERT INTO quote (id, partner, offer, release, terms, months, amount_minor, document, signature, quoted_at, expires_at)
-               SELECT $2, $3, offer, release, terms, months, $4, document, signature, quoted_at, expires_at
-               FROM quote WHERE id = (SELECT quote FROM purchase_order WHERE id = $1)""",
-            order,
-            quote,
-            partner,
-            total,
+        order = await sales.write_order(
+            partner=(sales.PARTNER, other)[place // 2 % 2], net_minor=1_000 * (place * 5 % 7 + 1), may_repeat=True
         )
+        await execute("DELETE FROM payment")
         await execute(
-            """UPDATE purchase_order SET number = $2, state = $3, ordered_at = $4, net_minor = $5, vat_minor = 0,
-                      total_minor = $5, partner = $6, quote = $7
-               WHERE id = $1""",
+            "UPDATE purchase_order SET number = $2, state = $3, ordered_at = $4 WHERE id = $1",
             order,
             number,
             ("awaiting_payment", "lapsed")[place % 2],
             clock.now() - dt.timedelta(days=place * 7 % 5),
-            total,
-            partner,
-            quote,
         )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def test_orders_are_sorted_and_narrowed_over_all_pages_and_so_is_their_file() -> None:
     await sales.write_shop()
     for number in range(PAGE_SIZE + 2):
-        order = await sales.write_order()
+        order = await sales.write_order(may_repeat=True)
         await execute("UPDATE purchase_order SET reference = $2 WHERE id = $1", order, str(number))
     await sales.pay_unseen(order)
     await sales.write_settled(order)

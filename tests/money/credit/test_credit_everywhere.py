@@ -18,8 +18,8 @@ from marketplace.people.identity.actors import Actor
 from marketplace.sales.agreed import basket_actions as baskets
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import charge
-from marketplace.sales.orders.actions import settle_paid
 from marketplace.sales.orders.disputes import follow_disputes
+from marketplace.sales.orders.settling import settle_paid
 from marketplace.sales.subscriptions.actions import deliver
 from tests.money.builders import clerks, save
 from tests.people.builders import Browser, page_text, spender_for

@@ -23,7 +23,7 @@ from marketplace.sales.agreed import basket_actions
 from marketplace.sales.orders.invoices import change_billing
 from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_payer, open_shop, pay, seal_release
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_value
 
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 
@@ -71,7 +71,7 @@ async def test_several_releases_are_ordered_at_once_each_at_its_price(stripe: An
             ordered = await browser.submit("/en/basket/orders", written, form_id=form)
             assert ordered.headers["location"] == "/en/orders"
         await jobs()
-        rows = await fetch("SELECT release, net_minor, state FROM purchase_order")
+        rows = await fetch(f"SELECT release, net_minor, state FROM {ORDERED}")
         paid = {release: priced.amount_minor for release, priced in posted.items()}
         assert {row["release"]: row["net_minor"] for row in rows} == paid
         assert {row["state"] for row in rows} == {"paid"}
@@ -156,7 +156,7 @@ async def test_a_basket_is_ordered_at_the_length_that_is_wanted(months: int) -> 
     await basket_actions.order(
         partner, weeks, by=await spender_for(partner), total_minor=total, basket=uuid.uuid4(), months=months
     )
-    sold = await fetch("SELECT DISTINCT months FROM purchase_order JOIN quote ON quote.id = quote")
+    sold = await fetch(f"SELECT DISTINCT months FROM {ORDERED}")
     assert sold == [(months or 12,)]
     assert await fetch_value("SELECT count(*) FROM purchase_order") == len(weeks)
 
@@ -196,6 +196,6 @@ async def test_what_is_had_is_bought_again_with_a_reason_that_is_asked_at_its_li
         assert refused.status_code in (400, 422), "too long, and not cut"
         assert long.strip() in refused.text, "what was typed is kept"
         assert (await browser.submit("/en/basket/orders", both | {"reason": "Our other shop."})).status_code == 303
-    reasons = await fetch("SELECT release, second_reason FROM purchase_order ORDER BY number")
+    reasons = await fetch(f"SELECT release, second_reason FROM {ORDERED} ORDER BY number")
     assert [(row["release"], row["second_reason"]) for row in reasons[:1]] == [(first, "")]
     assert {row["release"]: row["second_reason"] for row in reasons[1:]} == {first: "Our other shop.", second: ""}

@@ -61,8 +61,9 @@ async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_re
     assert tuple(won) == (both.partner, [0, 1], LYON + PARIS)
     await ending.settle_sales()
     sold = await fetch(
-        """SELECT offer.dataset, purchase_order.net_minor FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
-           JOIN offer ON offer.id = quote.offer JOIN release ON release.id = purchase_order.release
+        """SELECT offer.dataset, purchase_order.net_minor FROM purchase_order
+           JOIN order_lot ON order_lot.purchase_order = purchase_order.id JOIN quote ON quote.id = order_lot.quote
+           JOIN offer ON offer.id = quote.offer JOIN release ON release.id = quote.release
            WHERE release.dataset = offer.dataset AND purchase_order.partner = $1 ORDER BY 1""",
         both.partner,
     )

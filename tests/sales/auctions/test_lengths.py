@@ -93,7 +93,7 @@ async def test_a_licence_of_three_years_is_auctioned(stripe: Any) -> None:
     sold = await fetch_one(
         """SELECT quote.months, extract(year FROM age(ends_at, starts_at))::integer AS years FROM entitlement
            JOIN licence ON licence.id = entitlement.licence JOIN purchase_order ON purchase_order.id = licence.purchase_order
-           JOIN quote ON quote.id = purchase_order.quote"""
+           JOIN order_lot ON order_lot.purchase_order = purchase_order.id JOIN quote ON quote.id = order_lot.quote"""
     )
     assert sold == (36, 3)
     await mirror_balance()

@@ -31,7 +31,7 @@ from tests.money.builders import REFUSING, refusing, save
 from tests.people.builders import PASSWORD, Browser, add_staff, kinds_written, page_text, spender_for
 from tests.sales.builders.auctions import DAY, announce_of_shop, end_auction, make_bidder, move_end, open_auction, place
 from tests.sales.builders.shop import FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
-from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_one, fetch_value
 from tests.support.scenes import books_are_clean
 
 WANTS_THEM = "authentication_required"
@@ -112,7 +112,7 @@ async def test_the_winner_is_charged_once_off_session(stripe: Any) -> None:
     assert await charge.pay(winner, sale, order_id=uuid.uuid4()) == sale, "a click makes no second order"
     await jobs()
     assert await counts("purchase_order", "licence", "entitlement") == (1, 1, 1)
-    order = await fetch_one("SELECT * FROM purchase_order")
+    order = await fetch_one(f"SELECT * FROM {ORDERED}")
     assert order
     assert (order["state"], order["net_minor"], order["partner"], order["id"]) == ("paid", 30_000, ann, sale)
     await ending.settle_sales()

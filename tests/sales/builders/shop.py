@@ -26,15 +26,15 @@ from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.sales.agreed import basket_actions
 from marketplace.sales.agreed.basket_actions import read_lines
-from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
 from marketplace.sales.orders.actions import order as place
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import record_refunds
+from marketplace.sales.orders.settling import lapse_unpaid, settle_paid
 from tests.catalogue.builders import cover, figures_alike, have_everything_cost, latest_releases, put_on_sale
 from tests.datasets.builders import BANDS, ZONES, declare, stated_days
 from tests.people.builders import Browser, make_partner, spender_for
-from tests.support.reads import fetch_one
+from tests.support.reads import ORDERED, fetch_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +150,7 @@ async def place_order(browser: Browser, quote: uuid.UUID, form_id: uuid.UUID | N
 
 async def order_of(quote: uuid.UUID) -> Any:
     """Return the order of a quote."""
-    row = await fetch_one("SELECT * FROM purchase_order WHERE quote = $1", quote)
+    row = await fetch_one(f"SELECT * FROM {ORDERED} WHERE quote = $1", quote)
     assert row
     return row
 

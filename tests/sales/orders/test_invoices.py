@@ -19,10 +19,10 @@ from marketplace.core.errors import NotFound
 from marketplace.core.web.formats import paris_day
 from marketplace.oversight.invariants import broken
 from marketplace.sales.orders import invoices
-from marketplace.sales.orders.actions import settle_paid
 from marketplace.sales.orders.invoice_pdf import draw
 from marketplace.sales.orders.numbers import draw_numbers
 from marketplace.sales.orders.refunds import request_order_refund
+from marketplace.sales.orders.settling import settle_paid
 from pricing.money import decimal
 from tests.finance.builders import sales
 from tests.people.builders import Browser, kinds_written, page_text

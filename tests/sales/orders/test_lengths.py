@@ -57,7 +57,7 @@ async def test_a_licence_is_bought_for_any_length(stripe: Any) -> None:
         await _is_said_everywhere(atelier, asked)
         assert (await pay((await place_order(atelier, asked)).headers["location"])).status_code == 303
         await jobs()
-        order = await fetch_scalar(uuid.UUID, "SELECT id FROM purchase_order WHERE quote = $1", asked)
+        order = await fetch_scalar(uuid.UUID, "SELECT purchase_order FROM order_lot WHERE quote = $1", asked)
         for path in (f"orders/{order}", "orders"):
             assert "36 months" in page_text(await atelier.get(f"/en/{path}"))
         issued = await fetch_scalar(bytes, "SELECT document FROM invoice WHERE purchase_order = $1", order)

@@ -12,7 +12,8 @@ from marketplace.core import clock
 from marketplace.core.web.formats import paris_day
 from marketplace.money.payments.events import handle_events
 from marketplace.money.payments.stripe_calls import run_commands
-from marketplace.sales.orders.actions import lapse_unpaid, order, settle_paid
+from marketplace.sales.orders.actions import order
+from marketplace.sales.orders.settling import lapse_unpaid, settle_paid
 from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
 from tests.support.reads import fetch, fetch_one, fetch_value

@@ -14,7 +14,7 @@ from marketplace.core import tracing
 from marketplace.core.settings import settings
 from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
-from marketplace.sales.orders.actions import settle_paid
+from marketplace.sales.orders.settling import settle_paid
 from tests.people.builders import Browser
 from tests.sales.builders.shop import make_buyer, make_quote, open_shop, order_of, pay, place_order
 from tests.support.collector import collecting

@@ -11,7 +11,8 @@ from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers.queries import is_quoted_beyond
 from marketplace.core import clock
 from marketplace.core.database import execute, transaction
-from marketplace.sales.orders.actions import TIME_TO_PAY, TIME_TO_TRANSFER, lapse, lapse_unpaid, order, settle_paid
+from marketplace.sales.orders.actions import order
+from marketplace.sales.orders.settling import TIME_TO_PAY, TIME_TO_TRANSFER, lapse, lapse_unpaid, settle_paid
 from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, open_shop, send_transfer

@@ -27,7 +27,7 @@ from tests.site.builders.months import seal_weeks
 from tests.site.builders.ways import DAY, Way
 from tests.subscribers.builders import sales
 from tests.support.owner import as_owner
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +94,7 @@ async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_
         await work_with_shares()
         part = -(-(promised - covered) * 10_000 // promised)
         [credit] = await fetch("SELECT * FROM service_credit")
-        orders = {row["release"]: row for row in await fetch("SELECT * FROM purchase_order")}
+        orders = {row["release"]: row for row in await fetch(f"SELECT * FROM {ORDERED}")}
         assert set(orders) == {as_sold, short}
         order = orders[short]
         assert credit["purchase_order"] == order["id"]
@@ -173,7 +173,7 @@ async def test_each_period_pays_the_people_of_its_release_and_no_others(stripe: 
             ] * (late > 0)
     with clock.shifted((28 * PERIODS + 5) * DAY):
         await work_with_shares()
-        bought = {row["release"] for row in await fetch("SELECT release FROM purchase_order WHERE state = 'paid'")}
+        bought = {row["release"] for row in await fetch(f"SELECT release FROM {ORDERED} WHERE state = 'paid'")}
         assert bought == set(drawn), "each period is ordered and paid once"
         splits = await fetch(
             "SELECT licence_split.*, release FROM licence_split JOIN licence ON licence.id = licence WHERE licence_split.state = 'held'"

@@ -17,7 +17,7 @@ from marketplace.sales.subscriptions.actions import CHOICES, deliver
 from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import DAY, jobs, make_buyer, next_release, open_shop, save_card_on_page, seal_release
-from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_one, fetch_value
 
 
 async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete(
@@ -76,7 +76,7 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
         assert await deliver() == 1
         assert await deliver() == 0
         await jobs()
-        row = await fetch_one("SELECT * FROM purchase_order")
+        row = await fetch_one(f"SELECT * FROM {ORDERED}")
         assert row
         assert (row["release"], row["state"]) == (first, "paid")
         assert row["net_minor"] <= locked

@@ -20,7 +20,8 @@ from tests.support.sites import the_site
 
 WORTH = 10_000_000
 NARROW, WIDE = ("internal", 1), ("resell", 120)
-SOLD = "SELECT net_minor, terms FROM purchase_order JOIN quote ON quote.id = purchase_order.quote"
+SOLD = """SELECT net_minor, terms FROM purchase_order
+          JOIN order_lot ON order_lot.purchase_order = purchase_order.id JOIN quote ON quote.id = order_lot.quote"""
 
 
 class Begun(NamedTuple):

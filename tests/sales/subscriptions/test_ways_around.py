@@ -19,7 +19,7 @@ from marketplace.sales.subscriptions.actions import deliver, subscribe
 from tests.catalogue.builders import amounts_of, charge_at_least, put_on_sale
 from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.shop import jobs, make_buyer, make_quote, next_release, open_shop, save_card, seal_release
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_value
 
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 
@@ -114,7 +114,7 @@ async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: A
     assert await deliver() == 0
     week = await seal_release(rows=1_000, period=(end - WEEK, end))
     assert await deliver() == 1
-    assert await fetch_value("SELECT release FROM purchase_order") == week
+    assert await fetch_value(f"SELECT release FROM {ORDERED}") == week
 
 
 @pytest.mark.parametrize(("half_life_days", "worth"), [(7, 3), (30, 3), (30, 1)])

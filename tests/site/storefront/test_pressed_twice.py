@@ -25,7 +25,7 @@ from tests.sales.builders.shop import (
     save_card_on_page,
     seal_release,
 )
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import ORDERED, fetch, fetch_value
 
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 PAID = "SELECT count(*) FROM payment WHERE state = 'paid'"
@@ -71,7 +71,7 @@ async def test_a_basket_is_charged_once_in_one_tab_and_in_two(stripe: Any) -> No
         assert (later.status_code, being_paid in page_text(later)) == (409, True)
         await once_in_two_tabs(browser, "/en/basket/orders", await basket_of(releases[1:]), being_paid)
         await jobs()
-        rows = await fetch("SELECT release, state FROM purchase_order")
+        rows = await fetch(f"SELECT release, state FROM {ORDERED}")
         assert sorted((row["release"], row["state"]) for row in rows) == sorted((one, "paid") for one in releases)
         assert await fetch_value(PAID) == 3
         has = await browser.submit("/en/basket/orders", await basket_of(releases[:1]))

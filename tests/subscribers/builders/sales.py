@@ -34,7 +34,7 @@ from marketplace.people.identity.tables import Partner
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.invoices import issue_invoices
 from marketplace.sales.orders.refunds import record_refunds
-from marketplace.sales.orders.tables import Entitlement, Licence, Order
+from marketplace.sales.orders.tables import Entitlement, Licence, Order, OrderLot
 from marketplace.subscribers.earnings.contribution_queries import find_contributions
 from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.earnings.rules import MICRO_PER_MINOR
@@ -176,8 +176,6 @@ async def write_sale(
         id=order,
         number=f"P-{order.hex[:12]}",
         partner=known["partner"],
-        quote=quote,
-        release=release,
         net_minor=net,
         vat_minor=0,
         total_minor=net,
@@ -187,6 +185,7 @@ async def write_sale(
         ordered_at=at,
         paid_at=at,
     ).save()
+    await OrderLot.insert(OrderLot(quote=quote, purchase_order=order, position=1))
     await Payment(
         subject=order,
         amount_minor=net,
@@ -199,6 +198,7 @@ async def write_sale(
     await Licence(
         id=licence,
         purchase_order=order,
+        quote=quote,
         release=release,
         terms="standard-1",
         posted_minor=posted or net,
