@@ -1,4 +1,4 @@
-"""What a quote costs after agreed terms: a price held for thirty days, a subscription's locked price, or a discount.
+"""What a quote costs after agreed terms: a price held for thirty days, a subscription's locked price, a discount, or a lot's part.
 
 The rule this file keeps: an amount follows from the price and the whole numbers stated in the quote's document, so that
 anybody can compute it again.
@@ -16,7 +16,7 @@ BASIS_POINTS_IN_ALL: Final = 10_000
 """A whole, in basis points."""
 SHARES: Final = {"private_basis_points": "private"}
 """The field of a document for an offer to one partner → its step."""
-STEPS: Final = {"holding_minor": "holding", "most_minor": "locked"} | SHARES
+STEPS: Final = {"holding_minor": "holding", "most_minor": "locked", "lot": "together"} | SHARES
 """All fields of a document that change its price → the step that each adds."""
 
 
@@ -29,17 +29,21 @@ def amount_of(priced: Priced, stated: Mapping[str, Any]) -> int:
     """Return what a quote costs, in cents before VAT, or 0 (no quote costs 0) if the stated numbers break this rule.
 
     holding_minor: the additional cost of holding the price for thirty days. most_minor: the most that a subscription
-    pays, regardless of the least charge. private_basis_points: the part of the price that is paid, rounded up, and never less than the least charge.
+    pays, regardless of the least charge. lot: the lot of an order of several that this quote is of, from 0 on: it costs
+    its part. private_basis_points: the part of the price that is paid, rounded up, and never less than the least charge.
     """
-    shares = [int(stated[name]) for name in SHARES if name in stated]
-    if shares:
-        is_alone = len(STEPS.keys() & stated.keys()) == 1
-        return share_of(priced.amount_minor, shares[0], priced.law.least_minor) if is_alone else 0
-    if "most_minor" in stated:
-        is_alone = len(STEPS.keys() & stated.keys()) == 1
-        return max(min(int(stated["most_minor"]), priced.amount_minor), 0) if is_alone else 0
-    holding = int(stated.get("holding_minor", 0))
-    return priced.amount_minor + holding if holding in {0, holding_of(priced.amount_minor)} else 0
+    match [(name, int(stated[name])) for name in STEPS if name in stated]:
+        case []:
+            return priced.amount_minor
+        case [("holding_minor", holding)] if holding in {0, holding_of(priced.amount_minor)}:
+            return priced.amount_minor + holding
+        case [("most_minor", most)]:
+            return max(min(most, priced.amount_minor), 0)
+        case [("lot", lot)] if 0 <= lot < len(priced.parts_minor):
+            return priced.parts_minor[lot]
+        case [("private_basis_points", basis_points)]:
+            return share_of(priced.amount_minor, basis_points, priced.law.least_minor)
+    return 0
 
 
 def stated_names(document: bytes) -> frozenset[str]:

@@ -98,8 +98,7 @@ def price(law: Law, lots: Sequence[Lot]) -> Priced:
     _charged(max(totals))
     reached = pairwise([0, *totals, in_volume, amount])
     waterfall = tuple(Step(name, after - before) for name, (before, after) in zip(STEPS, reached, strict=True))
-    parts = largest_remainder(amount, own if any(own) else [1] * len(own))
-    return Priced(RULE, law, tuple(lots), amount, waterfall, tuple(parts))
+    return Priced(RULE, law, tuple(lots), amount, waterfall, _parts(amount, own))
 
 
 def amounts(law: Law, lots: Sequence[Lot]) -> list[int]:
@@ -251,6 +250,13 @@ def _in_use(lot: Lot) -> tuple[int, int, int]:
         lasting += points * in_use
         demanded += points * in_use * lot.terms.demand[group]
     return fresh, lasting, demanded
+
+
+def _parts(amount: int, worths: Sequence[int]) -> tuple[int, ...]:
+    """Return each lot's part of an amount, in cents, by its worth: a cent at least, if there are so many."""
+    least = int(amount >= len(worths))
+    rest = largest_remainder(amount - least * len(worths), worths if any(worths) else [1] * len(worths))
+    return tuple(least + part for part in rest)
 
 
 def _in_volume(law: Law, worth: int) -> int:

@@ -180,9 +180,9 @@ class Operations(Calls):
         )
         return answer
 
-    def show_order(self, order: str) -> OrderAnswer:
-        """Show one order; while its payment is awaited, with the address to pay at."""
-        answer: OrderAnswer = self.ask("GET", f"/api/v1/orders/{part(order)}")
+    def show_order(self, order: str, *, lot: int | None = None) -> OrderAnswer:
+        """Show one order with one of its releases; while its payment is awaited, with the address to pay at."""
+        answer: OrderAnswer = self.ask("GET", f"/api/v1/orders/{part(order)}", query={"lot": lot})
         return answer
 
     def list_payment_methods(self) -> PaymentMethods:
@@ -242,9 +242,9 @@ class Operations(Calls):
         answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/payment", body=body)
         return answer
 
-    def confirm(self, order: str) -> DeletionConfirmation:
+    def confirm(self, order: str, *, lot: int | None = None) -> DeletionConfirmation:
         """Confirm that you deleted all copies of a release that was called back; again changes nothing."""
-        answer: DeletionConfirmation = self.ask("POST", f"/api/v1/orders/{part(order)}/deletion")
+        answer: DeletionConfirmation = self.ask("POST", f"/api/v1/orders/{part(order)}/deletion", query={"lot": lot})
         return answer
 
     def begin_trial(self, code: str, *, idempotency_key: str) -> Trial:

@@ -412,6 +412,8 @@ class OrderAnswer(TypedDict):
 
     id: str
     number: str
+    lot: int
+    lots: int
     quote: str
     release: str
     dataset: str

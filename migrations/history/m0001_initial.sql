@@ -1508,6 +1508,7 @@ CREATE TABLE "order_return" (
     "net_minor" BIGINT NOT NULL,
     "vat_minor" BIGINT NOT NULL,
     "total_minor" BIGINT NOT NULL,
+    "lots_minor" BIGINT[] NOT NULL,
     "at" TIMESTAMPTZ NOT NULL,
     CONSTRAINT "known_kind" CHECK (kind IN ('refund', 'dispute', 'failure') AND (kind = 'dispute') = (dispute IS NOT NULL)),
     CONSTRAINT "adds_up" CHECK (total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0)
@@ -1875,7 +1876,7 @@ CREATE TABLE "used_assertion" (
 -- delivery / downloads
 
 CREATE TABLE "deletion_confirmation" (
-    "purchase_order" UUID PRIMARY KEY NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "entitlement" UUID PRIMARY KEY NOT NULL REFERENCES "entitlement" ("id") ON DELETE RESTRICT,
     "confirmed_at" TIMESTAMPTZ NOT NULL,
     "confirmed_by" UUID REFERENCES "person" ("id") ON DELETE SET NULL
 );
@@ -2569,7 +2570,9 @@ CREATE TABLE "share_sum" (
 );
 
 CREATE TABLE "revenue_entry" (
-    "entry" BIGINT PRIMARY KEY NOT NULL,
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "entry" BIGINT NOT NULL,
+    "lot" INTEGER NOT NULL,
     "at" TIMESTAMPTZ NOT NULL,
     "kind" TEXT NOT NULL,
     "purchase_order" UUID NOT NULL,
@@ -2579,7 +2582,8 @@ CREATE TABLE "revenue_entry" (
     "vat" TEXT NOT NULL,
     "way" TEXT NOT NULL,
     "net_minor" BIGINT NOT NULL,
-    "vat_minor" BIGINT NOT NULL
+    "vat_minor" BIGINT NOT NULL,
+    CONSTRAINT "one_row_a_lot" UNIQUE ("entry", "lot")
 );
 
 

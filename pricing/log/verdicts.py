@@ -215,10 +215,11 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
             if proof.item and _kind(proof) == "price_inputs"
         ]
         same = [(one, entry) for one, entry in logged if (one["offer"], one["day"]) == (quote["offer"], day)]
-        differences = [contradictions(name, priced, one) + _late(name, day, entry) for one, entry in same]
+        lot = int(quote.get("lot", 0))
+        differences = [contradictions(name, priced, one, lot) + _late(name, day, entry) for one, entry in same]
     except PricingRefusal as problem:
         return Verdict(faults=[f"{name}: {problem}"])
-    except (ValueError, TypeError, KeyError) as problem:
+    except (ValueError, TypeError, LookupError) as problem:
         msg = f"{name} is not a quote, or a proof does not have the inputs of a price"
         raise Tampered(msg) from problem
     if not logged:
@@ -248,9 +249,9 @@ def _late(name: str, day: str, entry: Entry) -> list[str]:
     return [f"{name} is of {day}, but the log has its inputs from {entry['day']} on alone: they were back-dated"]
 
 
-def contradictions(name: str, price: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
-    """Return where a quote's price, as JSON, differs from what was logged for its day."""
-    _, terms, *_ = price["lots"][0]
+def contradictions(name: str, price: Mapping[str, Any], logged: Mapping[str, Any], lot: int = 0) -> list[str]:
+    """Return where a quote's price, as JSON, differs from what was logged for the day and the offer of one of its lots."""
+    _, terms, *_ = price["lots"][lot]
     rates = ("worth_micro", "half_life_hours", "rights", "purposes")
     stated = dict(price["law"]) | {name: terms[name] for name in ("sheet", *rates)}
     stated["demand_basis_points"] = max(terms["demand"].values())

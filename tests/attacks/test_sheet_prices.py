@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from marketplace.catalogue.offers import actions
 from marketplace.catalogue.offers.queries import find_listed_release, get_quote, list_priced_releases
+from marketplace.catalogue.offers.signed_quotes import recompute
 from marketplace.catalogue.offers.stated import count_published, state_sheet
 from marketplace.catalogue.sheets import actions as sheets
 from marketplace.core import clock
@@ -220,7 +221,7 @@ async def test_a_version_stated_between_quote_and_payment_keeps_the_signed_price
     assert await actions.quote(partner, release, quote_id=form) == form
     kept = await get_quote(form, partner)
     assert (kept.document, kept.amount_minor) == (quote.document, quote.amount_minor)
-    assert actions.recompute(kept).amount_minor == quote.amount_minor
+    assert recompute(kept).amount_minor == quote.amount_minor
     await purchases.order(
         partner, form, by=await spender_for(partner), order_id=uuid.uuid4(), email="claire@atelier.example"
     )

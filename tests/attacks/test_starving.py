@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from marketplace.catalogue.offers import actions, rules
+from marketplace.catalogue.offers.signed_quotes import accept_quote
 from marketplace.core import clock
 from marketplace.core.errors import Conflict
 from marketplace.people.identity.key_actions import create_key
@@ -98,7 +99,7 @@ async def test_questions_and_orders_that_are_not_paid_move_no_price() -> None:
         with clock.shifted(week * 8 * DAY):
             quote = await make_quote(partner, release)
             if week % 2:
-                await actions.accept_quote(quote, clock.now())
+                await accept_quote(quote, clock.now())
     with clock.shifted(40 * DAY):
         await actions.refresh_demand()
     drawn = await fetch("SELECT demand_basis_points, sales FROM demand_draw")

@@ -83,8 +83,10 @@ async def buys_several(partner: Guest) -> None:
     for box in (boxes[1], boxes[3]):  # every second one is theirs already
         await box.check()
     await partner.press("See what they cost together")
+    await partner.look()
     await partner.press("Order and pay")
-    await partner.read("P-20")
+    await partner.read("Releases of this order")
+    await partner.look()
 
 
 async def subscribes_and_ends(partner: Guest) -> None:

@@ -151,7 +151,7 @@ async def order_again(story: Story) -> None:
 
 
 async def buy_a_basket(story: Story) -> None:
-    """Order a basket of three releases, each charged for itself."""
+    """Order a basket of three releases, charged once, each with its licence."""
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     first = await open_shop(period=(end - 7 * DAY, end))
     await execute("UPDATE dataset SET budget_micro = 90000000")
@@ -159,7 +159,7 @@ async def buy_a_basket(story: Story) -> None:
     partner, releases = await make_buyer(), [first, *more]
     await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
     await save(story.stripe, partner, token="tok_visa")
-    total = sum(one.amount_minor for one in await baskets.read_lines(releases))
+    total = (await baskets.read_basket(releases)).total_minor
     ordering = partial(
         baskets.order,
         partner,
@@ -172,7 +172,8 @@ async def buy_a_basket(story: Story) -> None:
     for _ in range(2):
         await story.work("stripe-commands", *HEARD, "settle-orders")
     await story.work("stripe-commands", *HEARD, "settle-orders")
-    assert await fetch_value("SELECT count(*) FROM purchase_order WHERE state = 'paid'") == len(releases)
+    assert await fetch_value("SELECT count(*) FROM purchase_order WHERE state = 'paid'") == 1
+    assert await fetch_value("SELECT count(*) FROM licence") == len(releases)
 
 
 STORIES: dict[Any, str] = {

@@ -122,7 +122,17 @@ COLUMNS = {
         "opened_at",
         "closed_at",
     ),
-    "order_return": ("id", "purchase_order", "kind", "dispute", "net_minor", "vat_minor", "total_minor", "at"),
+    "order_return": (
+        "id",
+        "purchase_order",
+        "kind",
+        "dispute",
+        "net_minor",
+        "vat_minor",
+        "total_minor",
+        "lots_minor",
+        "at",
+    ),
     "download": ("id", "entitlement", "format", "byte_count", "at"),
     "balance_transaction": (
         "id",
@@ -312,7 +322,7 @@ def _refund(  # noqa: PLR0917 (what went back, of which order, and why)
     month: MonthRows, order: uuid.UUID, key: uuid.UUID, dispute: str | None, part: tuple[int, int], at: dt.datetime
 ) -> None:
     net, vat = part
-    month.add("order_return", key, order, "dispute" if dispute else "refund", dispute, net, vat, net + vat, at)
+    month.add("order_return", key, order, "dispute" if dispute else "refund", dispute, net, vat, net + vat, [net], at)
     across = chart.DISPUTES if dispute else chart.PARTNERS
     moves = [(chart.LICENCES_SOLD, across, net), (chart.VAT_COLLECTED, across, vat)]
     month.enter("dispute_lost" if dispute else "refund", str(key), at, moves)

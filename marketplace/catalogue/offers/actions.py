@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import uuid
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +14,6 @@ from marketplace.catalogue.licences.policies import RIGHTS
 from marketplace.catalogue.offers import rules
 from marketplace.catalogue.offers.demand import draw_of_day, state_price
 from marketplace.catalogue.offers.queries import (
-    SQL,
     count_quotes,
     find_listed_release,
     find_quote_subject,
@@ -30,21 +28,20 @@ from marketplace.catalogue.offers.tables import (
     ObservedBid,
     Offer,
     Quote,
-    QuoteAcceptance,
 )
 from marketplace.catalogue.offers.uses import KeptTerms, check_use
 from marketplace.catalogue.sheets.actions import count_points
 from marketplace.catalogue.sheets.queries import get_law, get_sheet, list_points
 from marketplace.catalogue.sheets.rules import Rates
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_row, fetch_scalar, select, transaction
+from marketplace.core.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
-from marketplace.core.signing import public_key, sign
+from marketplace.core.signing import sign
 from marketplace.datasets.releases.queries import get_dataset, list_revocations
 from pricing.agreed import amount_of, holding_of
-from pricing.order import Priced, price, under
+from pricing.order import Lot, Priced, price, under
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -52,7 +49,7 @@ if TYPE_CHECKING:
 
     from piccolo.columns import Column
 
-    from marketplace.catalogue.offers.queries import ListedRelease, SignedQuote
+    from marketplace.catalogue.offers.queries import ListedRelease
     from pricing.sheet import Law, Points
 
 
@@ -73,6 +70,13 @@ class Locked(Struct, frozen=True):
     most_minor: int
     """In cents before VAT."""
     terms: str
+
+
+class Together(Struct, frozen=True):
+    """What releases cost in one order: each with its offer, in the order of the price's lots."""
+
+    lots: list[tuple[rules.PricedRelease, rules.PricedOffer]]
+    priced: Priced
 
 
 class TooManyQuotes(Conflict):
@@ -184,19 +188,41 @@ async def prices_for(
     months: the wanted length of licence; 0: the offer's own. stated_at: when the sheet's version and the law of volume
     are in force; None: now.
     """
+    lots, laws = await _lots(releases, months, now, stated_at)
+    return {release.id: (offer, price(laws[offer.currency], [lot])) for release, offer, lot in lots}
+
+
+async def price_together(
+    releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime
+) -> Together | None:
+    """Return today's price of one order of those of some releases that are for sale; None: none is.
+
+    months: as in `prices_for`. Refuses releases that are sold in several currencies.
+    """
+    lots, laws = await _lots(releases, months, now)
+    if len({offer.currency for _, offer, _ in lots}) > 1:
+        raise Conflict("These releases are sold in different currencies: order those of each currency on their own.")
+    if not lots:
+        return None
+    law = laws[lots[0][1].currency]
+    return Together([(release, offer) for release, offer, _ in lots], price(law, [lot for _, _, lot in lots]))
+
+
+async def _lots(
+    releases: Sequence[rules.PricedRelease], months: int, now: dt.datetime, stated_at: dt.datetime | None = None
+) -> tuple[list[tuple[rules.PricedRelease, rules.PricedOffer, Lot]], dict[str, Law]]:
+    """Return what is for sale of some releases, each with its offer and its lot, and the law of volume by currency."""
     offers = await _offers([release.dataset for release in releases], now, stated_at)
-    wanted = {
-        release.id: (release, 0, rules.lasting(offer, months))
-        for release in releases
-        if (offer := offers.get(release.dataset))
-    }
-    points, laws = await _points(list(wanted.values()), stated_at or now)
-    prices = {}
-    for release, (row, level, offer) in wanted.items():
+    wanted = [
+        (release, 0, rules.lasting(offer, months)) for release in releases if (offer := offers.get(release.dataset))
+    ]
+    points, laws = await _points(wanted, stated_at or now)
+    lots = []
+    for release, level, offer in wanted:
         with contextlib.suppress(Conflict):
-            lot = rules.lot_of(row, offer, points.get((offer.sheet, release, level)), now)
-            prices[release] = offer, price(laws[offer.currency], [lot])
-    return prices
+            lot = rules.lot_of(release, offer, points.get((offer.sheet, release.id, level)), now)
+            lots.append((release, offer, lot))
+    return lots, laws
 
 
 Wanted: TypeAlias = "tuple[rules.PricedRelease, int, rules.PricedOffer | None]"
@@ -290,22 +316,44 @@ async def quote(
         stated["most_minor"] = min(locked.most_minor, under(locked.priced, priced))
     if is_held:
         stated["holding_minor"] = holding_of(priced.amount_minor)
-    expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
-    signed = Quote(
+    signed = _quote_of(quote_id, partner, release, offer, now)
+    signed.level, signed.amount_minor = level, amount_of(priced, stated)
+    if is_held:
+        signed.expires_at = now + rules.HOLD_LASTS
+    await _sign_and_save(signed, priced, offer, stated)
+    return quote_id
+
+
+async def quote_together(partner: uuid.UUID, together: Together, quotes: Sequence[uuid.UUID], now: dt.datetime) -> None:
+    """Sign the price of each lot of an order, for a vetted partner, as these quotes; all are ordered together or not at all.
+
+    together: the order's price at `now`. Refuses what another partner holds exclusively, uses that were refused, and
+    more than rules.QUOTES_A_DAY.
+    """
+    for lot, (quote_id, (release, offer)) in enumerate(zip(quotes, together.lots, strict=True)):
+        await check_use(partner, offer.terms, release.dataset)
+        await _refuse_reserved(partner, offer.id, now, now)
+        signed = _quote_of(quote_id, partner, release.id, offer, now)
+        signed.amount_minor = amount_of(together.priced, {"lot": lot})
+        await _sign_and_save(signed, together.priced, offer, {"lot": lot})
+
+
+def _quote_of(
+    quote_id: uuid.UUID, partner: uuid.UUID, release: uuid.UUID, offer: rules.PricedOffer, now: dt.datetime
+) -> Quote:
+    """Return a quote of a release by an offer, without its amount, document and signature."""
+    return Quote(
         id=quote_id,
         partner=partner,
         offer=offer.id,
         release=release,
-        level=level,
-        amount_minor=amount_of(priced, stated),
+        level=0,
         currency=offer.currency,
         quoted_at=now,
-        expires_at=expires_at,
+        expires_at=now + rules.QUOTE_LASTS,
         terms=offer.terms,
         months=offer.months,
     )
-    await _sign_and_save(signed, priced, offer, stated)
-    return quote_id
 
 
 async def _sign_and_save(signed: Quote, priced: Priced, offer: rules.PricedOffer, agreed: Mapping[str, int]) -> None:
@@ -357,35 +405,6 @@ async def _save(signed: Quote, now: dt.datetime) -> None:
             await _is_asked_again(signed.id, asked)
 
 
-async def accept_quote(quote: uuid.UUID, at: dt.datetime) -> None:
-    """Record that a quote was ordered, inside the order's transaction: from then on it holds its price no more."""
-    await QuoteAcceptance.insert(QuoteAcceptance(quote=quote, accepted_at=at)).on_conflict(action="DO NOTHING")
-
-
-async def write_awarded_quote(
-    partner: uuid.UUID,
-    *,
-    auction: uuid.UUID,
-    offer: uuid.UUID,
-    terms: str,
-    months: int,
-    release: uuid.UUID,
-    net_minor: int,
-    document: bytes,
-    expires_at: dt.datetime,
-    now: dt.datetime,
-) -> uuid.UUID:
-    """Sign an auction's price and return its quote; inside the order's transaction.
-
-    document: canonical bytes of the award, in place of a quote's own document. net_minor: cents before VAT.
-    """
-    quote_id, signature = uuid.uuid4(), sign(document, settings().signing_key)
-    row = (quote_id, partner, offer, release, net_minor, document, signature, now, expires_at, auction, terms, months)
-    written = await execute(SQL["write_awarded_quote"], *row)
-    assert written, "an auction is of an offer"
-    return quote_id
-
-
 async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
     """Return a price's release; refuse a recalled one, and an unknown accuracy level."""
     row = existing(await find_listed_release(release), NotFound("There is no such release in the catalogue."))
@@ -405,28 +424,6 @@ async def _is_asked_again(
     if not same or (known and months not in {0, known.months}):
         raise Conflict("That quote already exists; go back, reload the page and try again.")
     return known is not None
-
-
-def recompute(quote: SignedQuote) -> Priced:
-    """Check a quote's row against its signed document and return the recomputed price; refuse any difference."""
-    assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
-    priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
-    stated = json.loads(quote.document)
-    named = [stated[name] for name in ("quote", "partner", "release", "expires_at")]
-    in_the_row = [str(quote.id), str(quote.partner), str(quote.release), quote.expires_at.isoformat()]
-    amounts = (stated["level"], amount_of(priced, stated))
-    if named != in_the_row or amounts != (quote.level, quote.amount_minor):
-        raise Invalid("This quote was changed, or was not signed by Partage.")
-    return priced
-
-
-def check_awarded(quote: SignedQuote) -> None:
-    """Check an awarded quote's row against its signed document; the transcript proves the price."""
-    rules.verify(quote.document, quote.signature, public_key(settings().signing_key).hex())
-    stated = json.loads(quote.document)
-    in_the_row = (str(quote.auction), str(quote.release), quote.amount_minor)
-    if (stated["auction"], stated["release"], stated["amount_minor"]) != in_the_row:
-        raise Invalid("This quote was changed, or was not signed by Partage.")
 
 
 async def reserve_window(window: uuid.UUID, offer: uuid.UUID, starts_at: dt.datetime, ends_at: dt.datetime) -> None:

@@ -337,16 +337,14 @@ def evidence_of(document: bytes) -> Evidence:
 
 def neutral_minor(document: bytes, amount_minor: int) -> int:
     """Return a quote's payment without its hold, at neutral demand; volume and least charge are ignored."""
-    return (
-        (amount_minor - stated_holding(document))
-        * NEUTRAL_BASIS_POINTS
-        // max(*demand_in(json.loads(document)["price"]), 1)
-    )
+    return (amount_minor - stated_holding(document)) * NEUTRAL_BASIS_POINTS // max(*demand_in(document), 1)
 
 
-def demand_in(price: Mapping[str, Any]) -> list[int]:
-    """Return the demand multipliers that a price states."""
-    return [multiplier for _, terms, *_ in price["lots"] for multiplier in terms["demand"].values()]
+def demand_in(document: bytes) -> list[int]:
+    """Return the demand multipliers that a quote's document states for what the quote is of."""
+    stated = json.loads(document)
+    _, terms, *_ = stated["price"]["lots"][stated.get("lot", 0)]
+    return list(terms["demand"].values())
 
 
 def worth_before_demand(priced: pricing.Priced) -> int:

@@ -48,6 +48,8 @@ class Visit:
 
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 """Which page of a list is shown."""
+LotNumber = Annotated[int, QueryParameter(name="lot", ge=1, le=1_000)]
+"""Which lot of an order is shown: its releases are numbered from 1."""
 NUL: Final = "\0"
 """The one character that PostgreSQL cannot store in text; no page may show it either."""
 MOST_SENTENCES: Final = 16_384

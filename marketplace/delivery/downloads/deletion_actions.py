@@ -27,13 +27,14 @@ BETWEEN: Final = dt.timedelta(days=7)
 MOST: Final = 8
 """How many reminders a partner gets at most."""
 STAFF_FROM: Final = 4
-"""From this reminder on stewards get a message, once for each order."""
+"""From this reminder on stewards get a message, once for each entitlement."""
 BATCH_SIZE: Final = 500
 
 
 class DueReminder(Struct, frozen=True):
-    """An order whose partner gets its reminder number `time`."""
+    """An entitlement whose partner gets its reminder number `time`."""
 
+    entitlement: uuid.UUID
     purchase_order: uuid.UUID
     number: str
     partner: uuid.UUID
@@ -41,22 +42,22 @@ class DueReminder(Struct, frozen=True):
     time: int
 
 
-async def confirm_deletion(who: Actor, order: uuid.UUID) -> dt.datetime:
-    """Record that a partner deleted its copies of a release; return when it first confirmed this.
+async def confirm_deletion(who: Actor, order: uuid.UUID, lot: int = 1) -> dt.datetime:
+    """Record that a partner deleted its copies of a lot's release; return when it first confirmed this.
 
-    Refuses another partner's order, and an order of a release that was not recalled.
+    Refuses another partner's order, and a release that was not recalled.
     """
     assert who.partner
-    row = await get_order(who.partner, order)
+    row = await get_order(who.partner, order, lot)
     if row.recalled_at is None or row.entitlement is None:
         raise Conflict("This release was not called back: there is nothing to confirm.")
-    confirmed = DeletionConfirmation(purchase_order=order, confirmed_at=clock.now(), confirmed_by=who.person)
-    key = DeletionConfirmation.purchase_order
+    confirmed = DeletionConfirmation(entitlement=row.entitlement, confirmed_at=clock.now(), confirmed_by=who.person)
+    key = DeletionConfirmation.entitlement
     async with transaction():
         new = await DeletionConfirmation.insert(confirmed).on_conflict(action="DO NOTHING", target=key).returning(key)
         if new:
             await note_access(who, "deletion_confirmed", f"order {order}", partner=who.partner)
-    at = await find_confirmed(order)
+    at = await find_confirmed(row.entitlement)
     assert at, "it was written above, or before"
     return at
 
@@ -70,7 +71,7 @@ async def remind_of_deletion() -> int:
             DELETION_DUE,
             [
                 (
-                    f"{one.purchase_order} {one.time}",
+                    f"{one.entitlement} {one.time}",
                     Recipient("partner", str(one.partner)),
                     {"order": one.number, "id": str(one.purchase_order)},
                 )
@@ -80,7 +81,7 @@ async def remind_of_deletion() -> int:
         await send_each(
             DELETION_MISSING,
             [
-                (one.purchase_order, Recipient("role", "steward"), {"order": one.number, "company": one.company})
+                (one.entitlement, Recipient("role", "steward"), {"order": one.number, "company": one.company})
                 for one in due
                 if one.time >= STAFF_FROM
             ],

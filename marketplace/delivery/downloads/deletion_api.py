@@ -9,6 +9,7 @@ from litestar import post
 from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.core.web.pages import LotNumber  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.delivery.downloads import deletion_actions
 from marketplace.people.identity.guards import ActorRequest, expect, partner
 
@@ -26,9 +27,9 @@ class DeletionConfirmation(Struct):
     tags=["purchases"],
     status_code=200,
 )
-async def confirm(request: ActorRequest, order: FromPath[uuid.UUID]) -> DeletionConfirmation:
+async def confirm(request: ActorRequest, order: FromPath[uuid.UUID], lot: LotNumber = 1) -> DeletionConfirmation:
     """Confirm that you deleted all copies of a release that was called back; again changes nothing."""
-    return DeletionConfirmation(await deletion_actions.confirm_deletion(request.user, order))
+    return DeletionConfirmation(await deletion_actions.confirm_deletion(request.user, order, lot))
 
 
 ROUTES = [confirm]

@@ -9,7 +9,7 @@ from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's 
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
-from marketplace.core.web.pages import PageNumber, page, see
+from marketplace.core.web.pages import LotNumber, PageNumber, page, see
 from marketplace.delivery.downloads import deletion_actions, deletion_queries
 from marketplace.people.identity.guards import ActorRequest, expect, partner, staff
 
@@ -19,11 +19,12 @@ async def confirm(
     request: ActorRequest,
     order: FromPath[uuid.UUID],
     data: Pressed,
+    lot: LotNumber = 1,
 ) -> Redirect:
     """Record that a partner deleted its copies of a recalled release."""
     del data
-    await deletion_actions.confirm_deletion(request.user, order)
-    return see(f"/orders/{order}")
+    await deletion_actions.confirm_deletion(request.user, order, lot)
+    return see(f"/orders/{order}?lot={lot}")
 
 
 @get("/staff/deletions", guards=[staff("steward", "auditor")], opt=expect("steward", "auditor"))

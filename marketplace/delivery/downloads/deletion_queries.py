@@ -38,8 +38,8 @@ async def list_owed(page: int) -> Paged[OwedDeletion]:
     return paged(await fetch_rows(OwedDeletion, SQL["list_owed"], PAGE_SIZE + 1, offset(page)), page)
 
 
-async def find_confirmed(order: uuid.UUID) -> dt.datetime | None:
-    """Return when an order's partner confirmed the deletion of its copies, or None."""
-    is_it = DeletionConfirmation.purchase_order == order
+async def find_confirmed(entitlement: uuid.UUID) -> dt.datetime | None:
+    """Return when an entitlement's partner confirmed the deletion of its copies, or None."""
+    is_it = DeletionConfirmation.entitlement == entitlement
     confirmed = DeletionConfirmation.select(DeletionConfirmation.confirmed_at).where(is_it)
     return await fetch_scalar(dt.datetime, confirmed)

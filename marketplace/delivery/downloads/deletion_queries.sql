@@ -14,7 +14,7 @@ SELECT
         SELECT count(*)
         FROM message
         WHERE message.kind = 'deletion_due'
-          AND message.source_id LIKE purchase_order.id::text || ' %'
+          AND message.source_id LIKE entitlement.id::text || ' %'
     ) AS reminded,
     deletion_confirmation.confirmed_at
 FROM revocation
@@ -24,7 +24,7 @@ JOIN entitlement ON entitlement.release = release.id
 JOIN licence ON licence.id = entitlement.licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-LEFT JOIN deletion_confirmation ON deletion_confirmation.purchase_order = purchase_order.id
+LEFT JOIN deletion_confirmation ON deletion_confirmation.entitlement = entitlement.id
 ORDER BY deletion_confirmation.confirmed_at IS NOT NULL, revocation.revoked_at, purchase_order.number
 LIMIT $1
 OFFSET $2;
@@ -33,6 +33,7 @@ OFFSET $2;
 -- The unconfirmed orders of releases recalled before $1 whose next reminder is due at $2, with at most $4 reminders, $3
 -- apart; $5 rows. `time` is the number of the reminder, from 1.
 SELECT
+    due.entitlement,
     due.purchase_order,
     due.number,
     due.partner,
@@ -40,6 +41,7 @@ SELECT
     due.time
 FROM (
     SELECT
+        entitlement.id AS entitlement,
         purchase_order.id AS purchase_order,
         purchase_order.number,
         purchase_order.partner,
@@ -54,7 +56,7 @@ FROM (
     JOIN partner ON partner.id = purchase_order.partner
     WHERE revocation.revoked_at <= $1
       AND NOT EXISTS (
-          SELECT FROM deletion_confirmation WHERE deletion_confirmation.purchase_order = purchase_order.id
+          SELECT FROM deletion_confirmation WHERE deletion_confirmation.entitlement = entitlement.id
       )
 ) AS due
 WHERE due.time <= $4
@@ -62,7 +64,7 @@ WHERE due.time <= $4
       SELECT
       FROM message
       WHERE message.kind = 'deletion_due'
-        AND message.source_id = due.purchase_order::text || ' ' || due.time
+        AND message.source_id = due.entitlement::text || ' ' || due.time
   )
-ORDER BY due.purchase_order
+ORDER BY due.entitlement
 LIMIT $5;

@@ -7,8 +7,9 @@ FROM posting
 WHERE posting.entry = sale.entry
 
 -- fragment: entry_of_sale
--- The entries of sales and of what goes back, with their orders: of what, to whom and how. A sale has its order; a
--- refund, a lost dispute and a correction name it.
+-- The entries of sales and of what goes back, a row for each lot of their orders: of what, to whom and how. A sale has
+-- its order; a refund, a lost dispute and a correction name it. `own` of `whole` is the lot's part, and `reached` that
+-- of the lots up to it.
 SELECT
     journal_entry.id AS entry,
     journal_entry.kind,
@@ -17,7 +18,7 @@ SELECT
     purchase_order.id AS purchase_order,
     number,
     purchase_order.partner,
-    release.dataset,
+    lot.*,
     vat_rule || ' ' || vat_basis_points AS vat,
     CASE
         WHEN EXISTS (SELECT FROM auction_sale WHERE auction_sale.purchase_order = purchase_order.id) THEN 'auction'
@@ -25,7 +26,7 @@ SELECT
         THEN 'subscription'
         ELSE 'posted'
     END AS way,
-    (journal_entry.kind = 'sale')::int AS orders
+    (journal_entry.kind = 'sale' AND lot.lot = 1)::int AS orders
 FROM journal_entry
 CROSS JOIN LATERAL (
     SELECT
@@ -45,14 +46,31 @@ JOIN purchase_order
         invoice_correction.purchase_order,
         CASE journal_entry.kind WHEN 'sale' THEN source.id END
     )
-JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
-JOIN quote ON quote.id = order_lot.quote
-JOIN release ON release.id = quote.release
+CROSS JOIN LATERAL (
+    SELECT
+        position AS lot,
+        release.dataset,
+        own,
+        sum(own) OVER (ORDER BY position) AS reached,
+        sum(own) OVER () AS whole
+    FROM order_lot
+    JOIN quote ON quote.id = order_lot.quote
+    JOIN release ON release.id = quote.release
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN order_return.net_minor > 0 THEN lots_minor[position] ELSE quote.amount_minor END AS own
+    ) AS part
+    WHERE order_lot.purchase_order = purchase_order.id AND own > 0
+) AS lot
 WHERE journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
+
+-- fragment: lot_amounts
+-- What of an entry's amounts is the lot's: all lots' are the entry's.
+(div(amounts.net_minor * reached, whole) - div(amounts.net_minor * (reached - own), whole))::bigint AS net_minor,
+    (div(amounts.vat_minor * reached, whole) - div(amounts.vat_minor * (reached - own), whole))::bigint AS vat_minor
 
 -- fragment: sale
 -- The same with their amounts.
-SELECT sale.*, amounts.net_minor, amounts.vat_minor
+SELECT sale.*, {lot_amounts}
 FROM ({entry_of_sale}) AS sale
 CROSS JOIN LATERAL ({amounts_of}) AS amounts
 
@@ -109,7 +127,7 @@ END
 
 -- fragment: columns
 -- What is kept of each entry.
-entry, at, kind, purchase_order, number, dataset, partner, vat, way, net_minor, vat_minor
+entry, lot, at, kind, purchase_order, number, dataset, partner, vat, way, net_minor, vat_minor
 
 -- name: sum_revenue
 -- Keeps the claimed entries $4, and adds them to the sums of their days; returns how many these were. Rows are written
@@ -126,7 +144,7 @@ WITH chosen AS MATERIALIZED (
     WHERE posting.entry IN (SELECT entry FROM chosen)
     GROUP BY posting.entry
 ), moved AS MATERIALIZED (
-    SELECT sale.*, amounts.net_minor, amounts.vat_minor
+    SELECT sale.*, {lot_amounts}
     FROM ({entry_of_sale}) AS sale
     JOIN amounts ON amounts.entry = sale.entry
 ), written AS (
@@ -188,7 +206,7 @@ FROM (
     FROM revenue_sum
     UNION ALL
     SELECT place.side, place.key, (at AT TIME ZONE 'Europe/Paris')::date, -orders, -net_minor, -vat_minor
-    FROM (SELECT *, (kind = 'sale')::int AS orders FROM summed) AS sale
+    FROM (SELECT *, (kind = 'sale' AND lot = 1)::int AS orders FROM summed) AS sale
     CROSS JOIN LATERAL ({sides}) AS place (side, key)
 ) AS kept
 GROUP BY side, key, day

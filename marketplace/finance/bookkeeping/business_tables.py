@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, BigSerial, Date, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Date, Integer, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -45,13 +45,15 @@ class ShareSum(Table, db=DB, tablename="share_sum"):
 
 
 class RevenueEntry(Table, db=DB, tablename="revenue_entry"):
-    """An entry of a sale, or of what goes back, with its order and each key that it has: what a page shows behind a number.
+    """What an entry of a sale, or of what goes back, moves for a lot of its order: what a page shows behind a number.
 
     The job that sums an entry writes it. Each side has an index that holds the entries of a key by their kind and instant.
     """
 
     personal_data = NOBODYS
-    entry = BigInt(primary_key=True)
+    id = BigSerial(primary_key=True)
+    entry = BigInt()
+    lot = Integer()
     at = Timestamptz()
     kind = Text()
     purchase_order = UUID()
@@ -64,3 +66,4 @@ class RevenueEntry(Table, db=DB, tablename="revenue_entry"):
     way = Text()
     net_minor = BigInt()
     vat_minor = BigInt()
+    one_row_a_lot = Unique([entry, lot])

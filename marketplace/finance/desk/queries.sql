@@ -124,14 +124,15 @@ WITH own AS (
         purchase_order.id,
         purchase_order.number,
         purchase_order.ordered_at,
-        CASE $4::text WHEN 'fr' THEN dataset.title_fr ELSE dataset.title_en END AS title,
-        position(lower($1) IN lower(concat_ws(chr(10), dataset.title_fr, dataset.title_en))) > 0 AS is_of_it
+        string_agg(DISTINCT CASE $4::text WHEN 'fr' THEN dataset.title_fr ELSE dataset.title_en END, ', ') AS title,
+        bool_or(position(lower($1) IN lower(concat_ws(chr(10), dataset.title_fr, dataset.title_en))) > 0) AS is_of_it
     FROM purchase_order
-    JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
+    JOIN order_lot ON order_lot.purchase_order = purchase_order.id
     JOIN quote ON quote.id = order_lot.quote
     JOIN release ON release.id = quote.release
     JOIN dataset ON dataset.code = release.dataset
     WHERE purchase_order.partner = $3
+    GROUP BY purchase_order.id
 )
 (
     SELECT

@@ -113,7 +113,7 @@ class UnknownCategory(Struct, frozen=True):
 
 
 class OrderRow(Struct, frozen=True):
-    """An order with its payment, licence and split, as far as there are any; amounts in cents."""
+    """An order with its payment, and its lots' licences and splits together, as far as there are any; amounts in cents."""
 
     id: uuid.UUID
     number: str
@@ -128,12 +128,12 @@ class OrderRow(Struct, frozen=True):
     returned_minor: int
     charged_back_minor: int
     company: str
+    payment_state: str | None
+    refunded_minor: int | None
     dataset: str
     title_fr: str
     title_en: str
-    payment_state: str | None
-    refunded_minor: int | None
-    licence_id: uuid.UUID | None
+    licences: list[uuid.UUID]
     hold_until: dt.datetime | None
     cancelled_at: dt.datetime | None
     split_state: str | None
@@ -141,7 +141,6 @@ class OrderRow(Struct, frozen=True):
     pool_minor: int | None
     operator_minor: int | None
     platform_minor: int | None
-    people: int | None
 
 
 class ReturnOf(Struct, frozen=True):
@@ -239,8 +238,8 @@ async def get_order(order_id: uuid.UUID) -> WholeOrder:
     movements = await list_movements_of(order_id)
     sources = [("sale", str(order_id)), *await _returns_of(order_id)]
     sources += [(f"stripe_{movement.category}", movement.id) for movement in movements]
-    if order.licence_id:
-        sources += await _shares_of(order.licence_id)
+    for licence in order.licences:
+        sources += await _shares_of(licence)
     return WholeOrder(
         order,
         movements,

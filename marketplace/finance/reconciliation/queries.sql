@@ -94,8 +94,14 @@ LEFT JOIN given_back ON given_back.subject = movement.subject
 LEFT JOIN reversed ON reversed.subject = movement.subject
 LEFT JOIN auction_deposit ON auction_deposit.id = movement.subject
 LEFT JOIN payment ON payment.subject = movement.subject
-LEFT JOIN licence ON licence.purchase_order = purchase_order.id
-LEFT JOIN entitlement ON entitlement.licence = licence.id
+LEFT JOIN LATERAL (
+    SELECT entitlement.*
+    FROM licence
+    JOIN entitlement ON entitlement.licence = licence.id
+    WHERE licence.purchase_order = purchase_order.id
+    ORDER BY revoked_at DESC NULLS FIRST, suspended_at DESC NULLS FIRST, entitlement.id
+    LIMIT 1
+) AS entitlement ON true
 WHERE (movement.subject IS NOT NULL OR banked.subject IS NOT NULL OR sale.id IS NOT NULL)
   AND NOT EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id);
 
@@ -307,29 +313,33 @@ SELECT
     purchase_order.returned_minor,
     charged_back_minor,
     company,
-    release.dataset,
-    title_fr,
-    title_en,
     payment.state AS payment_state,
     payment.refunded_minor,
-    licence.id AS licence_id,
-    licence.hold_until,
-    licence.cancelled_at,
-    split.state AS split_state,
-    split.fee_minor,
-    split.pool_minor,
-    split.operator_minor,
-    split.platform_minor,
-    split.people
+    lots.*
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-JOIN order_lot ON order_lot.purchase_order = purchase_order.id
-JOIN quote ON quote.id = order_lot.quote
-JOIN release ON release.id = quote.release
-JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN payment ON payment.subject = purchase_order.id
-LEFT JOIN licence ON licence.quote = order_lot.quote
-LEFT JOIN licence_split AS split ON split.licence = licence.id
+CROSS JOIN LATERAL (
+    SELECT
+        string_agg(DISTINCT dataset.code, ', ') AS dataset,
+        string_agg(DISTINCT title_fr, ', ') AS title_fr,
+        string_agg(DISTINCT title_en, ', ') AS title_en,
+        coalesce(array_agg(licence.id) FILTER (WHERE licence.id IS NOT NULL), '{}') AS licences,
+        max(licence.hold_until) AS hold_until,
+        CASE WHEN bool_and(licence.cancelled_at IS NOT NULL) THEN max(licence.cancelled_at) END AS cancelled_at,
+        min(split.state) AS split_state,
+        sum(split.fee_minor)::bigint AS fee_minor,
+        sum(split.pool_minor)::bigint AS pool_minor,
+        sum(split.operator_minor)::bigint AS operator_minor,
+        sum(split.platform_minor)::bigint AS platform_minor
+    FROM order_lot
+    JOIN quote ON quote.id = order_lot.quote
+    JOIN release ON release.id = quote.release
+    JOIN dataset ON dataset.code = release.dataset
+    LEFT JOIN licence ON licence.quote = order_lot.quote
+    LEFT JOIN licence_split AS split ON split.licence = licence.id
+    WHERE order_lot.purchase_order = purchase_order.id
+) AS lots
 WHERE purchase_order.id = $1;
 
 -- name: count_come_again

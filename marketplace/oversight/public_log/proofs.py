@@ -70,7 +70,8 @@ async def prove_price(kind: str, quote: bytes) -> str:
     stated = await list_hidden(kind, f"{document['offer']} {quoted_at.date().isoformat()} ")
     if not stated:
         raise NotFound(NOT_YET)
-    agreeing = [one for one in stated if not contradictions("", document["price"], json.loads(one.document))]
+    price, lot = document["price"], document.get("lot", 0)
+    agreeing = [one for one in stated if not contradictions("", price, json.loads(one.document), lot)]
     chosen = (agreeing or stated)[0]
     return await prove_item(kind, chosen.source, chosen.document.encode())
 

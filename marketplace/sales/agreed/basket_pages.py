@@ -55,11 +55,11 @@ async def show(request: ActorRequest, dataset: Code = "", months: Months = 0) ->
 async def order(
     request: ActorRequest, data: Annotated[BasketForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Template | Redirect:
-    """Order the basket and charge the saved method; what is refused shows the basket again, with today's prices."""
+    """Order the basket, charge the saved method and show the order; what is refused shows the basket again, with today's prices."""
     assert request.user.partner
     chosen = _ids(data.releases[:LONGEST].split(","))
     try:
-        await basket_actions.order(
+        placed = await basket_actions.order(
             request.user.partner,
             chosen,
             by=spender_of(request.user),
@@ -75,7 +75,7 @@ async def order(
         return again(
             "agreed/basket.html", refusal, form=form, **await _shown(request, chosen, "", _number(data.months))
         )
-    return see("/orders")
+    return see(f"/orders/{placed}")
 
 
 def _number(text: str) -> int:
@@ -92,8 +92,8 @@ def _ids(texts: list[str]) -> list[uuid.UUID]:
 
 async def _shown(request: ActorRequest, chosen: list[uuid.UUID], dataset: str, months: int) -> dict[str, Any]:
     assert request.user.partner
-    lines = await basket_actions.read_lines(chosen[: basket_actions.LARGEST], months)
-    total = sum(line.amount_minor for line in lines)
+    basket = await basket_actions.read_basket(chosen[: basket_actions.LARGEST], months)
+    lines, total = basket.lines, basket.total_minor
     code = dataset or (lines[0].release.dataset if lines else "")
     releases = (await list_listed_releases(code, 1)).rows if code else []
     titles = {row.code: row for row in await list_listings_of([line.release.dataset for line in lines])}
@@ -102,6 +102,7 @@ async def _shown(request: ActorRequest, chosen: list[uuid.UUID], dataset: str, m
         "had": await basket_actions.list_had(request.user.partner, [line.release.id for line in lines]),
         "months": months,
         "total_minor": total,
+        "saved_minor": sum(line.alone_minor for line in lines) - total,
         "vat": await find_vat(request.user.partner, total) if lines else None,
         "titles": titles,
         "listing": await get_listing(code) if code else None,

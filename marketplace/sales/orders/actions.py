@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from marketplace.catalogue.offers.actions import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.offers.queries import is_reserved
+from marketplace.catalogue.offers.signed_quotes import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.offers.uses import check_quote
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_scalar, transaction
@@ -83,10 +83,10 @@ async def order(
                 await _check_order(asked, order_id, now, terms, reason)
                 other = None if reason.strip() else await find_page(partner, asked.release, asked.level)
                 if other is None:
-                    new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
+                    new = await _write_order([asked], order_id, now, reference=reference, reason=reason)
                     document = _to_approve(asked, new, by, pay_by)
                     await count_order(by, new, [asked.dataset], [asked.purpose], (quote, document))
-                    await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
+                    await _request_payment(new, _owed(new, [asked], email, words, now), [asked], pay_by)
                     break
         except NeedsApproval as refusal:
             assert document, "only counting an order refuses so"
@@ -106,7 +106,7 @@ async def _check_order(
     """Refuse an order's id that is another's, and what cannot be ordered now."""
     if await Order.exists().where(Order.id == order_id):
         raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
-    _check_quote(asked, now)
+    _check_quotes([asked], now)
     if await list_revocations([asked.release]):
         raise Conflict("This release was called back and is no longer for sale.")
     rules.check_terms(terms, asked.terms)
@@ -123,17 +123,18 @@ def _to_approve(asked: OrderedQuote, new: Order, by: Spender, pay_by: str) -> Pu
     )
 
 
-async def _request_payment(order: Order, owed: AmountDue, asked: OrderedQuote, pay_by: str) -> None:
+async def _request_payment(order: Order, owed: AmountDue, quotes: Sequence[OrderedQuote], pay_by: str) -> None:
     """Request an order's money in the partner's way, in the transaction that writes it."""
-    partner, may_wait = asked.partner, pay_by in {"page", "bank_transfer"}
+    partner, may_wait = order.partner, pay_by in {"page", "bank_transfer"}
     try:
         if may_wait:
-            await _check_transfer(order, asked)
+            await _check_transfer(order, quotes)
     except Refusal:
         if pay_by == "bank_transfer":
             raise
         may_wait = False
-    await accept_quote(asked.id, order.ordered_at)
+    for quote in quotes:
+        await accept_quote(quote.id, order.ordered_at)
     if pay_by == "invoice":
         await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
     elif pay_by == "page":
@@ -146,14 +147,15 @@ async def _request_payment(order: Order, owed: AmountDue, asked: OrderedQuote, p
         await payments.request_charge(order.id, partner, **owed)
 
 
-async def _check_transfer(order: Order, asked: OrderedQuote) -> None:
+async def _check_transfer(order: Order, quotes: Sequence[OrderedQuote]) -> None:
     """Refuse a transfer for a small order, and an order inside another's exclusive window."""
-    now, partner = order.ordered_at, asked.partner
+    now, partner = order.ordered_at, order.partner
     if order.total_minor < rules.TRANSFER_FROM_MINOR:
         euros = rules.TRANSFER_FROM_MINOR // 100
         raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
-    if await is_reserved(asked.offer, partner, now, now + TIME_TO_TRANSFER):
-        raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
+    for quote in quotes:
+        if await is_reserved(quote.offer, partner, now, now + TIME_TO_TRANSFER):
+            raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
 
 
 async def order_awarded(
@@ -197,11 +199,11 @@ async def order_awarded(
         )
         awarded = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
         assert awarded, "it was written above"
-        new = await _write_order(awarded, order_id, now, may_repeat=True)
+        new = await _write_order([awarded], order_id, now, may_repeat=True)
         purchase = Purchase(order_id, net_minor, [awarded.dataset], [awarded.purpose])
         await spend_award(by, purchase, bids_of(auction, partner), partner, now)
         await accept_quote(quote, now)
-        owed = _owed(new, awarded, email, words, now)
+        owed = _owed(new, [awarded], email, words, now)
         if not off_session:  # An unpaid award goes to the next bidder
             await payments.request_payment(order_id, **owed)
         elif await find_saved_method(partner) or not await credit.grant_within(partner, new):
@@ -229,7 +231,7 @@ async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reaso
 
 async def order_subscribed(
     partner: uuid.UUID,
-    quote: uuid.UUID,
+    quotes: Sequence[uuid.UUID],
     *,
     by: Spender,
     order_id: uuid.UUID,
@@ -238,33 +240,39 @@ async def order_subscribed(
     reason: str = "",
     may_repeat: bool = False,
 ) -> None:
-    """Order a quote of a subscription or basket, by the saved method or on invoice, in the caller's transaction.
+    """Order the quotes of a subscription or basket at once, by the saved method or on invoice, in the caller's transaction.
 
     may_repeat: whether another order of the same may be unpaid at the same time; if not, the caller has closed its page.
     """
     now = clock.now()
     async with transaction():
         await lock("order numbers")
-        asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
-        assert asked, "it was signed in this transaction"
-        _check_quote(asked, now)
-        await check_quote(quote)
+        asked = []
+        for quote in quotes:
+            signed = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+            assert signed, "it was signed in this transaction"
+            await check_quote(quote)
+            asked.append(signed)
+        _check_quotes(asked, now)
         new = await _write_order(asked, order_id, now, reason=reason, may_repeat=may_repeat)
-        await count_order(by, new, [asked.dataset], [asked.purpose])
+        await count_order(by, new, [one.dataset for one in asked], [one.purpose for one in asked])
         await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
 
 
-def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
-    """Refuse a quote that expired or was changed, and a release that is no longer sold."""
-    if quote.expires_at <= now:
-        raise Expired("This quote has expired; ask for a new one on the dataset's page.")
-    if quote.release_state != "sealed" or quote.withdrawn_at is not None:
-        raise Conflict("This release is no longer for sale.")
-    recompute(quote)
+def _check_quotes(quotes: Sequence[OrderedQuote], now: dt.datetime) -> None:
+    """Refuse quotes that expired or were changed, releases no longer sold, and some of an order's lots without the others."""
+    for place, quote in enumerate(quotes):
+        if quote.expires_at <= now:
+            raise Expired("This quote has expired; ask for a new one on the dataset's page.")
+        if quote.release_state != "sealed" or quote.withdrawn_at is not None:
+            raise Conflict("This release is no longer for sale.")
+        priced = recompute(quote)
+        if len(priced.lots) != len(quotes) or priced.lots[place].release != str(quote.release):
+            raise Conflict("This price is for an order of several releases together: look at the basket again.")
 
 
 async def _write_order(
-    quote: OrderedQuote,
+    quotes: Sequence[OrderedQuote],
     order_id: uuid.UUID,
     now: dt.datetime,
     *,
@@ -272,22 +280,23 @@ async def _write_order(
     reason: str = "",
     may_repeat: bool = False,
 ) -> Order:
-    """Write the order of a quote with its VAT and number, inside the caller's transaction."""
+    """Write the order of some quotes with its VAT and number, inside the caller's transaction."""
     why = rules.one_line(reason, rules.LONGEST_REASON, field="reason")
     may_repeat = may_repeat or bool(why)
-    if not may_repeat and await find_unpaid(quote.partner, quote.release, quote.level):
-        raise Conflict(BEING_CLOSED)
-    net = quote.amount_minor
-    vat = vat_on(quote.country, confirmed=quote.is_vat_confirmed, net_minor=net, on=paris_day(now))
+    for quote in quotes:
+        if not may_repeat and await find_unpaid(quote.partner, quote.release, quote.level):
+            raise Conflict(BEING_CLOSED)
+    buyer, net = quotes[0], sum(quote.amount_minor for quote in quotes)
+    vat = vat_on(buyer.country, confirmed=buyer.is_vat_confirmed, net_minor=net, on=paris_day(now))
     number, _ = await draw_numbers("P", now)
     new = Order(
         id=order_id,
         number=number,
-        partner=quote.partner,
+        partner=buyer.partner,
         net_minor=net,
         vat_minor=vat.amount_minor,
         total_minor=net + vat.amount_minor,
-        currency=quote.currency,
+        currency=buyer.currency,
         vat_basis_points=vat.basis_points,
         vat_rule=vat.rule,
         ordered_at=now,
@@ -296,15 +305,22 @@ async def _write_order(
         may_repeat=may_repeat,
     )
     await Order.insert(new)
-    await OrderLot.insert(OrderLot(quote=quote.id, purchase_order=order_id, position=1))
+    await OrderLot.insert(
+        *(OrderLot(quote=quote.id, purchase_order=order_id, position=place) for place, quote in enumerate(quotes, 1))
+    )
     return new
 
 
-def _owed(order: Order, quote: OrderedQuote, email: str, words: CheckoutWords, now: dt.datetime) -> AmountDue:
+def _owed(
+    order: Order, quotes: Sequence[OrderedQuote], email: str, words: CheckoutWords, now: dt.datetime
+) -> AmountDue:
     """Return the description of an order's payment for Stripe's page, in these words."""
     page = f"{settings().url}/{words.language}/orders/{order.id}"
-    title = quote.title_fr if words.language == "fr" else quote.title_en
-    lines = [Line(words.licence.format(dataset=title, months=quote.months)[: rules.LONGEST_LINE], order.net_minor)]
+    lines = []
+    for quote in quotes:
+        title = quote.title_fr if words.language == "fr" else quote.title_en
+        what = words.licence.format(dataset=title, months=quote.months)[: rules.LONGEST_LINE]
+        lines.append(Line(what, quote.amount_minor))
     if order.vat_minor:
         lines.append(Line(words.vat, order.vat_minor))
     return {

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from marketplace.catalogue.offers.queries import Terms, get_terms
 from marketplace.core.errors import Invalid
-from marketplace.core.web.pages import PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
+from marketplace.core.web.pages import LotNumber, PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.money.payments.queries import BankTransfer
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
 from marketplace.people.spending.rules import spender_of
@@ -51,10 +51,14 @@ class OrderRequest(Struct, forbid_unknown_fields=True):
 
 
 class OrderAnswer(Struct):
-    """An order as its partner sees it; amounts in cents."""
+    """An order as its partner sees it, with one of its releases; amounts in cents."""
 
     id: uuid.UUID
     number: str
+    lot: int
+    """Which of its releases this is, from 1 on."""
+    lots: int
+    """How many releases it buys; ask for another by `lot`."""
     quote: uuid.UUID
     release: uuid.UUID
     dataset: str
@@ -141,10 +145,10 @@ def instant_of(text: str | None) -> dt.datetime | None:
     opt=expect("partner", stranger=404, scope="orders"),
     tags=["purchases"],
 )
-async def show_order(request: ActorRequest, order: FromPath[uuid.UUID]) -> OrderAnswer:
-    """Show one order; while its payment is awaited, with the address to pay at."""
+async def show_order(request: ActorRequest, order: FromPath[uuid.UUID], lot: LotNumber = 1) -> OrderAnswer:
+    """Show one order with one of its releases; while its payment is awaited, with the address to pay at."""
     assert request.user.partner
-    row = await queries.get_order(request.user.partner, order)
+    row = await queries.get_order(request.user.partner, order, lot)
     waits = row.state == "awaiting_payment"
     return _answer(row, await actions.payment_page(request.user.partner, order) if waits else None)
 

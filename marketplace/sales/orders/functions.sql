@@ -35,6 +35,22 @@ CREATE INDEX IF NOT EXISTS invoice_by_total ON invoice (total_minor DESC, number
 -- A corrected order has several invoices; an invariant says that all but one are corrected.
 CREATE INDEX IF NOT EXISTS invoice_correction_by_order ON invoice_correction (purchase_order);
 
+-- Returns a lot's part of an amount of its order, such as its VAT, by the lots' prices: all parts are the amount.
+CREATE OR REPLACE FUNCTION lot_part(lot uuid, amount_minor bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT (div($2 * reached, whole) - div($2 * (reached - own), whole))::bigint
+    FROM (
+        SELECT
+            quote.id,
+            quote.amount_minor AS own,
+            sum(quote.amount_minor) OVER (ORDER BY order_lot.position) AS reached,
+            sum(quote.amount_minor) OVER () AS whole
+        FROM order_lot
+        JOIN quote ON quote.id = order_lot.quote
+        WHERE order_lot.purchase_order = (SELECT purchase_order FROM order_lot WHERE quote = $1)
+    ) AS priced
+    WHERE id = $1;
+$$;
+
 -- Writes to the licensees of a release when it is called back, in the transaction that does it. It waits for licences
 -- that are being written; later licences wait for it: they read the recall, and write about it themselves.
 CREATE OR REPLACE FUNCTION write_of_recall() RETURNS trigger LANGUAGE plpgsql AS $$

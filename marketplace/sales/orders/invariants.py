@@ -119,7 +119,8 @@ SALES: Final = (
            WHERE licence.cancelled_at IS NOT NULL AND entitlement.revoked_at IS NULL AND entitlement.id IS NOT NULL
               OR licence.cancelled_at IS NULL AND entitlement.revoked_at IS NOT NULL AND charged_back_minor = 0
               OR licence.cancelled_at IS NOT NULL AND purchase_order.state NOT IN ('refunded', 'charged_back')
-                 AND NOT EXISTS (SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')""",
+                 AND NOT EXISTS (SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')
+                 AND licence.returned_minor = 0""",
     ),
     Invariant(
         "an entitlement is suspended by a dispute or an overdue invoice, and never while it is revoked",

@@ -57,11 +57,14 @@ def _draw(document: Mapping[str, Any]) -> bytes:
     def money(minor: int) -> str:
         return formats.money(minor, currency)
 
-    title, described = line_words(document, day)
+    lines = []
+    for line in document["lines"]:
+        title, described = line_words(document, line, day)
+        lines.append([f"{title}\n{described}", "1", money(line["net_minor"]), money(line["net_minor"])])
     net, vat, total = (money(document[f"{part}_minor"]) for part in ("net", "vat", "total"))
     pdf.rows(
         [phrase(document, "what"), phrase(document, "quantity"), phrase(document, "unit"), phrase(document, "net")],
-        [[f"{title}\n{described}", "1", net, net]],
+        lines,
         [0.52, 0.08, 0.2, 0.2],
     )
     rate = document["vat_basis_points"]

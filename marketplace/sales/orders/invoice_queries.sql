@@ -27,11 +27,7 @@ SELECT
     coalesce(
         (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
     ) AS language,
-    dataset.title_fr, dataset.title_en,
-    quote.months,
-    dataset.time_zone,
-    release.period_from,
-    release.period_to,
+    lots.lines,
     sale.number AS corrects,
     sale.issued_at AS corrects_at,
     credit_sale.due_at
@@ -55,10 +51,26 @@ JOIN purchase_order ON purchase_order.id = (
 )
 JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN billing_details AS billing ON billing.partner = partner.id
-JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
-JOIN quote ON quote.id = order_lot.quote
-JOIN release ON release.id = quote.release
-JOIN dataset ON dataset.code = release.dataset
+CROSS JOIN LATERAL (
+    SELECT json_agg(
+        json_build_object(
+            'title_fr', dataset.title_fr, 'title_en', dataset.title_en, 'months', quote.months,
+            'time_zone', dataset.time_zone, 'period_from', release.period_from, 'period_to', release.period_to,
+            'net_minor', CASE
+                WHEN entry.kind = 'sale' THEN quote.amount_minor
+                WHEN back.id IS NOT NULL THEN back.lots_minor[order_lot.position]
+                ELSE quote.amount_minor - coalesce(licence.returned_minor, 0)
+            END
+        ) ORDER BY order_lot.position
+    )::text AS lines
+    FROM order_lot
+    JOIN quote ON quote.id = order_lot.quote
+    JOIN release ON release.id = quote.release
+    JOIN dataset ON dataset.code = release.dataset
+    LEFT JOIN licence ON licence.quote = quote.id
+    LEFT JOIN order_return AS back ON back.id::text = entry.source_id
+    WHERE order_lot.purchase_order = purchase_order.id
+) AS lots
 LEFT JOIN spending ON spending.subject = purchase_order.id
 LEFT JOIN person AS orderer ON orderer.id = spending.person
 LEFT JOIN api_key ON api_key.id = spending.api_key

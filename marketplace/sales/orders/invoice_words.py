@@ -119,12 +119,13 @@ def day(text: str) -> str:
     return formats.date(dt.date.fromisoformat(text), "long")
 
 
-def line_words(document: Mapping[str, Any], write: Callable[[str], str] = str) -> tuple[str, str]:
-    """Return the description of the sale: its title, the days of its data (last included), the licence's length."""
-    line = document["line"]
+def line_words(
+    document: Mapping[str, Any], line: Mapping[str, Any], write: Callable[[str], str] = str
+) -> tuple[str, str]:
+    """Return the description of a line: its title, the days of its data (last included), the licence's length."""
     last = dt.datetime.fromisoformat(line["until"]) - dt.timedelta(microseconds=1)
     words = phrase(document, "period", first=write(line["from"]), last=write(last.date().isoformat()))
-    words += phrase(document, "length", months=str(line["months"])) if "months" in line else ""
+    words += phrase(document, "length", months=str(line["months"]))
     return phrase(document, "licence", title=line[f"title_{document['language']}"]), words
 
 

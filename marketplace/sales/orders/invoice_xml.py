@@ -66,7 +66,6 @@ def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
         breakdown["BT-120"] = reason[document["language"]]
     if code := EXEMPTION_CODES.get(document["vat_rule"]):
         breakdown["BT-121"] = code
-    title, description = line_words(document)
     terms: dict[str, Any] = {
         "BT-1": document["number"],
         "BT-2": document["issued_on"],
@@ -87,18 +86,7 @@ def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
         "BG-4": _seller(document, outside=outside),
         "BG-7": _buyer(document, outside=outside),
         "BG-23": [breakdown],
-        "BG-25": [
-            {
-                "BT-126": "1",
-                "BT-129": "1",
-                "BT-130": ONE_PIECE,
-                "BT-131": net,
-                "BT-146": net,
-                "BT-153": title,
-                "BT-154": description,
-                **line_vat,
-            }
-        ],
+        "BG-25": [_line(document, line, place) | line_vat for place, line in enumerate(document["lines"], 1)],
     }
     if is_due(document):
         terms |= {"BT-9": document["due_on"], "BT-113": decimal(0), "BT-115": total}
@@ -110,6 +98,21 @@ def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
     if document["corrects"]:
         terms["BG-3"] = [{"BT-25": document["corrects"]["number"], "BT-26": document["corrects"]["issued_on"]}]
     return terms
+
+
+def _line(document: Mapping[str, Any], line: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """Return the terms of one line, without its VAT."""
+    title, description = line_words(document, line)
+    net = decimal(line["net_minor"])
+    return {
+        "BT-126": str(place),
+        "BT-129": "1",
+        "BT-130": ONE_PIECE,
+        "BT-131": net,
+        "BT-146": net,
+        "BT-153": title,
+        "BT-154": description,
+    }
 
 
 def _legal_notes(document: Mapping[str, Any], *, outside: bool) -> list[tuple[str, str]]:

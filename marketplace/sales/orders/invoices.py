@@ -79,16 +79,24 @@ class UnissuedEntry(Struct, frozen=True):
     ordered_by: str | None
     approved_by: str | None
     language: str
+    lines: str
+    """Those of `InvoicedLot`, as JSON."""
+    corrects: str | None
+    corrects_at: dt.datetime | None
+    due_at: dt.datetime | None
+    """Of a sale on credit."""
+
+
+class InvoicedLot(Struct, frozen=True):
+    """What an entry moves of one lot, in cents before VAT; the period half-open."""
+
     title_fr: str
     title_en: str
     months: int
     time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
-    corrects: str | None
-    corrects_at: dt.datetime | None
-    due_at: dt.datetime | None
-    """Of a sale on credit."""
+    net_minor: int
 
 
 class InvoiceRow(Struct, frozen=True):
@@ -207,7 +215,7 @@ def _document(
 ) -> dict[str, Any]:
     """Return the content of a document: whole cents, days in Paris and at the data's place, the parties today."""
     seller, (net, vat) = settings(), amounts_minor
-    zone = ZoneInfo(entry.time_zone)
+    lots = msgspec.json.decode(entry.lines, type=list[InvoicedLot])
     corrects = None
     if kind == "credit_note":
         assert entry.corrects_at, "a credit note corrects an invoice"
@@ -243,19 +251,26 @@ def _document(
             "vat_number": entry.vat_number,
         }
         | {name: getattr(entry, name) or "" for name in OF_BUYER},
-        "line": {
-            "title_fr": entry.title_fr,
-            "title_en": entry.title_en,
-            "months": entry.months,
-            "from": entry.period_from.astimezone(zone).date().isoformat(),
-            "until": entry.period_to.astimezone(zone).isoformat(),
-        },
+        "lines": [_line(lot) for lot in [lot for lot in lots if lot.net_minor] or lots[:1]],
         "currency": entry.currency,
         "vat_rule": entry.vat_rule,
         "vat_basis_points": entry.vat_basis_points,
         "net_minor": net,
         "vat_minor": vat,
         "total_minor": net + vat,
+    }
+
+
+def _line(lot: InvoicedLot) -> dict[str, Any]:
+    """Return the line of one lot, with days at the data's place."""
+    zone = ZoneInfo(lot.time_zone)
+    return {
+        "title_fr": lot.title_fr,
+        "title_en": lot.title_en,
+        "months": lot.months,
+        "from": lot.period_from.astimezone(zone).date().isoformat(),
+        "until": lot.period_to.astimezone(zone).isoformat(),
+        "net_minor": lot.net_minor,
     }
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace.catalogue.licences.policies import LicenceText
 from marketplace.catalogue.offers.queries import SignedQuote
-from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar
 from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.money.payments.queries import BankTransfer, read_bank_transfer
 from marketplace.people.identity.tables import Person
 from marketplace.sales.orders.tables import OrderLot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SQL: Final = load_statements(__package__)
 
@@ -39,13 +42,17 @@ class OrderedQuote(SignedQuote, frozen=True):
 
 
 class OrderPage(LicenceText, frozen=True):
-    """A partner's own order with its release, payment, licence and entitlement; amounts in cents, intervals half-open."""
+    """A partner's own order with one of its lots: release, licence, entitlement; amounts in cents, intervals half-open."""
 
     id: uuid.UUID
     number: str
     quote: uuid.UUID
     release: uuid.UUID
     state: str
+    lot: int
+    """Which lot it is, from 1 on."""
+    lots: int
+    """How many there are."""
     net_minor: int
     vat_minor: int
     total_minor: int
@@ -110,9 +117,43 @@ async def list_orders(
     return paged(await fetch_rows(OrderPage, SQL["list_orders"], partner, PAGE_SIZE + 1, offset(page), *narrowed), page)
 
 
-async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:
-    """Return a partner's own order with its payment, licence and entitlement; raises NotFound for any other."""
-    return existing(await fetch_row(OrderPage, SQL["get_order"], partner, order), NotFound("There is no such order."))
+async def get_order(partner: uuid.UUID, order: uuid.UUID, lot: int = 1) -> OrderPage:
+    """Return a partner's own order with its payment, and the licence and entitlement of a lot.
+
+    Raises NotFound for any other order, and for a lot that it does not have.
+    """
+    row = await fetch_row(OrderPage, SQL["get_order"], partner, order, lot)
+    return existing(row, NotFound("There is no such order."))
+
+
+class OrderedLot(Struct, frozen=True):
+    """A release that an order buys, at what part of its price; cents before VAT, the period half-open."""
+
+    lot: int
+    quote: uuid.UUID
+    release: uuid.UUID
+    amount_minor: int
+    level: int
+    months: int
+    dataset: str
+    title_fr: str
+    title_en: str
+    time_zone: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    entitlement: uuid.UUID | None
+    recalled_at: dt.datetime | None
+    cancelled_at: dt.datetime | None
+
+
+async def list_lots(partner: uuid.UUID, order: uuid.UUID) -> list[OrderedLot]:
+    """Return the lots of a partner's own order; empty for any other order."""
+    return await fetch_rows(OrderedLot, SQL["list_lots"], partner, order)
+
+
+async def list_quotes(orders: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Return the quotes that these orders buy."""
+    return await fetch_column(uuid.UUID, "SELECT quote FROM order_lot WHERE purchase_order = ANY ($1)", list(orders))
 
 
 async def find_order(quote: uuid.UUID) -> uuid.UUID | None:

@@ -1,8 +1,9 @@
 -- fragment: order_page
--- An order with its release, payment, licence and entitlement.
+-- An order with its payment, and one of its lots, which the statement chooses, with release, licence and entitlement.
 SELECT
     licence_terms.lines_fr, licence_terms.lines_en, dataset.sectors,
     purchase_order.id, purchase_order.number, order_lot.quote, quote.release, purchase_order.state,
+    order_lot.position AS lot, (SELECT count(*) FROM order_lot WHERE purchase_order = purchase_order.id) AS lots,
     purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
     purchase_order.returned_minor, purchase_order.charged_back_minor, purchase_order.currency,
     purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
@@ -23,7 +24,7 @@ LEFT JOIN spending ON spending.subject = purchase_order.id
 LEFT JOIN person ON person.id = spending.person
 LEFT JOIN person AS approver ON approver.id = spending.approved_by
 LEFT JOIN api_key ON api_key.id = spending.api_key
-JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = 1
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id
 JOIN quote ON quote.id = order_lot.quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
@@ -36,10 +37,17 @@ LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 
 -- name: list_orders
 -- One page of the orders of the partner $1, the latest first; $2 rows, $3 rows to skip, or those after the order $4; of
--- the state $5, of the dataset $6, ordered since $7, if these are not null.
+-- the state $5, of the dataset $6, ordered since $7, if these are not null. Each with its first lot.
 {order_page}
-WHERE purchase_order.partner = $1
-  AND ($5::text IS NULL OR purchase_order.state = $5) AND ($6::text IS NULL OR dataset.code = $6)
+WHERE purchase_order.partner = $1 AND order_lot.position = 1
+  AND ($5::text IS NULL OR purchase_order.state = $5)
+  AND ($6::text IS NULL OR purchase_order.id IN (
+      SELECT of_it.purchase_order
+      FROM order_lot AS of_it
+      JOIN quote AS its_quote ON its_quote.id = of_it.quote
+      JOIN release AS its_release ON its_release.id = its_quote.release
+      WHERE its_quote.partner = $1 AND its_release.dataset = $6
+  ))
   AND ($7::timestamptz IS NULL OR ordered_at >= $7)
   AND ($4::uuid IS NULL
        OR (ordered_at, purchase_order.id) < (SELECT ordered_at, id FROM purchase_order WHERE partner = $1 AND id = $4))
@@ -48,9 +56,27 @@ LIMIT $2
 OFFSET $3;
 
 -- name: get_order
--- The order $2 of the partner $1.
+-- The order $2 of the partner $1, with its lot $3.
 {order_page}
-WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
+WHERE purchase_order.partner = $1 AND purchase_order.id = $2 AND order_lot.position = $3;
+
+-- name: list_lots
+-- The lots of the order $2 of the partner $1, in its order.
+SELECT
+    order_lot.position AS lot, order_lot.quote, quote.release, quote.amount_minor, quote.level, quote.months,
+    dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
+    release.period_from, release.period_to,
+    entitlement.id AS entitlement, revocation.revoked_at AS recalled_at, licence.cancelled_at
+FROM purchase_order
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id
+JOIN quote ON quote.id = order_lot.quote
+JOIN release ON release.id = quote.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN revocation ON revocation.release = release.id
+LEFT JOIN licence ON licence.quote = order_lot.quote
+LEFT JOIN entitlement ON entitlement.licence = licence.id
+WHERE purchase_order.partner = $1 AND purchase_order.id = $2
+ORDER BY order_lot.position;
 
 -- name: lock_quote
 -- The quote $1 of the partner $2 with the facts that decide whether and how it can be ordered, locked against changes.
@@ -203,6 +229,31 @@ FROM purchase_order
 WHERE id = $1
 FOR UPDATE;
 
+-- name: get_licences_to_end
+-- The licences of the order $1 together: until when the shares of those in force are held, else of all, and when the
+-- last was cancelled if all are.
+SELECT
+    coalesce(max(hold_until) FILTER (WHERE cancelled_at IS NULL), max(hold_until)) AS hold_until,
+    CASE WHEN bool_and(cancelled_at IS NOT NULL) THEN max(cancelled_at) END AS cancelled_at
+FROM licence
+WHERE purchase_order = $1
+HAVING count(*) > 0;
+
+-- name: list_recalled_lots
+-- The lots of the order $1 whose releases were called back while their licences lasted, unless their money went back.
+SELECT
+    licence.quote, licence.cancelled_at,
+    div(
+        (licence.net_minor + lot_part(licence.quote, purchase_order.vat_minor))::numeric
+        * (licence.net_minor - licence.returned_minor),
+        licence.net_minor
+    )::bigint AS left_minor
+FROM licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+JOIN entitlement ON entitlement.licence = licence.id
+JOIN revocation ON revocation.release = licence.release AND revocation.revoked_at < entitlement.ends_at
+WHERE licence.purchase_order = $1 AND licence.returned_minor < licence.net_minor;
+
 -- name: lock_refunded_orders
 -- At most $1 orders for which Stripe refunded more than is in the books, locked.
 SELECT {returnable}, payment.refunded_minor - returned_minor AS more_minor
@@ -216,12 +267,16 @@ LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
 
 -- name: lock_disputed_orders
--- At most $1 orders with an open dispute, or an invoice long overdue, whose entitlement is not suspended yet, locked.
+-- At most $1 orders with an open dispute, or an invoice long overdue, and entitlements that are not suspended yet,
+-- locked.
 SELECT purchase_order.id, {is_disputed} AS is_disputed
 FROM purchase_order
-JOIN licence ON licence.purchase_order = purchase_order.id
-JOIN entitlement ON entitlement.licence = licence.id
-WHERE {is_suspended} AND entitlement.suspended_at IS NULL AND revoked_at IS NULL
+WHERE {is_suspended} AND EXISTS (
+    SELECT
+    FROM licence
+    JOIN entitlement ON entitlement.licence = licence.id
+    WHERE licence.purchase_order = purchase_order.id AND suspended_at IS NULL AND revoked_at IS NULL
+)
 ORDER BY purchase_order.id
 LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
@@ -291,9 +346,24 @@ WHERE purchase_order.id = licence.purchase_order
 
 -- name: write_returns
 -- Writes the returns $1[i] of the orders $2[i]: of the kind $3[i], by the dispute $4[i], $5[i] and $6[i] cents of price
--- and VAT, at $7.
-INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
-SELECT id, purchase_order, kind, dispute, net_minor, vat_minor, net_minor + vat_minor, $7
+-- and VAT, at $7. A lot whose licence has ended goes back first, then each in turn.
+INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, lots_minor, at)
+SELECT
+    given.id, given.purchase_order, kind, dispute, net_minor, vat_minor, net_minor + vat_minor,
+    (
+        SELECT array_agg(least(greatest(given.net_minor - lot.earlier_minor, 0), lot.left_minor) ORDER BY lot.position)
+        FROM (
+            SELECT
+                position,
+                licence.net_minor - returned_minor AS left_minor,
+                sum(licence.net_minor - returned_minor) OVER (ORDER BY cancelled_at IS NULL, position)
+                - (licence.net_minor - returned_minor) AS earlier_minor
+            FROM order_lot
+            JOIN licence ON licence.quote = order_lot.quote
+            WHERE order_lot.purchase_order = given.purchase_order
+        ) AS lot
+    ),
+    $7
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
     AS given (id, purchase_order, kind, dispute, net_minor, vat_minor);
 
@@ -311,6 +381,15 @@ SET
 FROM unnest($1::uuid[], $2::bigint[]) AS given (id, total_minor)
 WHERE purchase_order.id = given.id
 RETURNING purchase_order.id, purchase_order.state;
+
+-- name: note_lots
+-- Records the returns $1 on the licences of their lots.
+UPDATE licence
+SET returned_minor = returned_minor + lot.minor
+FROM order_return
+CROSS JOIN unnest(lots_minor) WITH ORDINALITY AS lot (minor, position)
+JOIN order_lot ON order_lot.purchase_order = order_return.purchase_order AND order_lot.position = lot.position
+WHERE order_return.id = ANY ($1) AND licence.quote = order_lot.quote;
 
 -- name: draw_numbers
 -- Counts $2 more numbers in the series $1, at $3 or the series' last instant if that is later.

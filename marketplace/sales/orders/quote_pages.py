@@ -15,9 +15,9 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template
 from msgspec import Struct
 
-from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers import queries as catalogue_queries
 from marketplace.catalogue.offers import rules as catalogue_rules
+from marketplace.catalogue.offers.signed_quotes import check_awarded, recompute
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.core.settings import settings
@@ -70,11 +70,11 @@ async def _quote(quote: uuid.UUID, reader: Actor) -> dict[str, Any]:
     of = reader.partner
     assert of
     row = await catalogue_queries.get_quote(quote, of)
-    priced, evidence = None, None
+    priced, evidence, stated = None, None, json.loads(row.document)
     if row.auction:
-        catalogue.check_awarded(row)
+        check_awarded(row)
     else:
-        priced, evidence = catalogue.recompute(row), catalogue_rules.evidence_of(row.document)
+        priced, evidence = recompute(row), catalogue_rules.evidence_of(row.document)
     return {
         "quote": row,
         "order": await queries.find_order(quote) if row.is_ordered else None,
@@ -82,7 +82,8 @@ async def _quote(quote: uuid.UUID, reader: Actor) -> dict[str, Any]:
         "evidence": evidence,
         "companies": catalogue_rules.named_companies(row.document),
         "holding_minor": 0 if row.auction else stated_holding(row.document),
-        "agreed": steps_of(priced, json.loads(row.document)) if priced else [],
+        "agreed": steps_of(priced, stated) if priced else [],
+        "place": stated.get("lot", 0),
         "shared": f"/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf",
         "minutes_left": math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS),
         "vat": await catalogue_queries.find_vat(of, row.amount_minor),

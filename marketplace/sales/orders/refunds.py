@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.core.database import execute, fetch_row, fetch_rows, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.money.credit.actions import reduce_credit
 from marketplace.money.payments import actions as payments
@@ -22,14 +22,17 @@ from marketplace.sales.orders.queries import SQL, get_order
 from marketplace.sales.orders.returns import (
     ReturnableOrder,
     end_licences,
+    end_lots,
     lock_licences,
     make_return,
     settle_contests,
     write_returns,
 )
-from marketplace.sales.orders.tables import Licence, Order, OrderReturn
+from marketplace.sales.orders.tables import Order, OrderReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.core.database import Values
 
 BATCH_SIZE: Final = 200
@@ -44,12 +47,19 @@ class OrderToRefund(ReturnableOrder, frozen=True):
     is_on_credit: bool
 
 
-class LicenceToEnd(Struct, frozen=True):
-    """A licence, until when its shares are held, and when it was cancelled."""
+class LicencesToEnd(Struct, frozen=True):
+    """Until when the shares of an order's licences in force are held, and when the last was cancelled; None: some are in force."""
 
-    id: uuid.UUID
     hold_until: dt.datetime
     cancelled_at: dt.datetime | None
+
+
+class RecalledLot(Struct, frozen=True):
+    """A lot whose release was called back while its licence lasted; what is left of its price, in cents with VAT."""
+
+    quote: uuid.UUID
+    cancelled_at: dt.datetime | None
+    left_minor: int
 
 
 class RefundedOrder(ReturnableOrder, frozen=True):
@@ -59,16 +69,25 @@ class RefundedOrder(ReturnableOrder, frozen=True):
 
 
 async def return_money_of_recalled(partner: uuid.UUID, order_id: uuid.UUID, *, by: str, refund_id: uuid.UUID) -> None:
-    """Refund all of a partner's money for a release that was called back while its licence lasted.
+    """Refund all of a partner's money for the releases of an order that were called back while their licences lasted.
 
-    The operator called it back, and bears what people were already paid. Refuses any other order, and another
+    The operator called them back, and bears what people were already paid. Refuses any other order, and another
     partner's.
     """
-    order = await get_order(partner, order_id)
-    is_recalled = order.recalled_at is not None and order.ends_at is not None and order.recalled_at < order.ends_at
-    if order.state != "paid" or not is_recalled:
-        raise Conflict("Only an order whose release was called back while its licence lasted is paid back at once.")
-    await request_order_refund(order_id, f"{by} (called back)", refund_id=refund_id, bears_loss=True)
+    lots = (await get_order(partner, order_id)).lots
+    async with transaction():
+        order, _ = await _lock(order_id)
+        recalled = await fetch_rows(RecalledLot, SQL["list_recalled_lots"], order_id)
+        if order.state != "paid" or not recalled:
+            raise Conflict("Only an order whose release was called back while its licence lasted is paid back at once.")
+        is_again = await has_last_refund_failed(order_id) or await find_refund_amount(refund_id) is not None
+        if not (owed := [lot for lot in recalled if is_again or lot.cancelled_at is None]):
+            return
+        amount = None if len(owed) == lots else sum(lot.left_minor for lot in owed)
+        ended = [lot.quote for lot in owed]
+        await request_order_refund(
+            order_id, f"{by} (called back)", refund_id=refund_id, amount_minor=amount, bears_loss=True, ended=ended
+        )
 
 
 async def check_order_refund(order_id: uuid.UUID, amount_minor: int | None, *, bears_loss: bool) -> tuple[str, int]:
@@ -84,17 +103,25 @@ async def check_order_refund(order_id: uuid.UUID, amount_minor: int | None, *, b
     return order.number, _check_refund(order, licence, amount_minor, clock.now(), bears_loss=bears_loss)
 
 
-async def _lock(order_id: uuid.UUID) -> tuple[OrderToRefund, LicenceToEnd | None]:
-    """Return an order and its licence, if it has one, both locked until the transaction ends."""
+async def _lock(order_id: uuid.UUID) -> tuple[OrderToRefund, LicencesToEnd | None]:
+    """Return an order and, if it has licences, when the last of them ends its hold and was cancelled, all locked."""
     order = existing(await fetch_row(OrderToRefund, SQL["lock_order"], order_id), NotFound("There is no such order."))
-    of_order = select(LicenceToEnd, Licence).where(Licence.purchase_order == order_id)
-    return order, await fetch_row(LicenceToEnd, of_order.lock_rows("UPDATE"))
+    await lock_licences([order_id])
+    return order, await fetch_row(LicencesToEnd, SQL["get_licences_to_end"], order_id)
 
 
 async def request_order_refund(
-    order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID, amount_minor: int | None = None, bears_loss: bool = False
+    order_id: uuid.UUID,
+    by: str,
+    *,
+    refund_id: uuid.UUID,
+    amount_minor: int | None = None,
+    bears_loss: bool = False,
+    ended: Sequence[uuid.UUID] = (),
 ) -> None:
     """Refund a paid order, or a part of it; `by` names who decided.
+
+    ended: the quotes of the lots that it gives back whole; their licences end.
 
     `refund_id` is the form's: a form sent twice refunds once.
 
@@ -121,16 +148,17 @@ async def request_order_refund(
         decided: Values = {Order.refund_requested_at: now, Order.refund_requested_by: by}
         await Order.update(decided).where(Order.id == order_id)
         if order.is_on_credit:
+            await end_lots(ended, now)
             await _return_on_credit(order, amount, refund_id)
             return
         await payments.request_refund(order_id, amount_minor=amount, refund_id=refund_id)
-        if amount == order.left_minor:
-            await end_licences([order_id], now)
-        await execute("UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE id = $1", licence.id, now)
+        await (end_licences([order_id], now) if amount == order.left_minor else end_lots(ended, now))
+        contested = "UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE purchase_order = $1"
+        await execute(contested, order_id, now)
 
 
 def _check_refund(
-    order: OrderToRefund, licence: LicenceToEnd, amount_minor: int | None, now: dt.datetime, *, bears_loss: bool
+    order: OrderToRefund, licence: LicencesToEnd, amount_minor: int | None, now: dt.datetime, *, bears_loss: bool
 ) -> int:
     """Return how much of a paid order is refunded, in cents; refuse disputed money, released shares, and too much."""
     if order.is_disputed:

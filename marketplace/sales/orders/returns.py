@@ -18,8 +18,7 @@ from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import Entry, record_all
 from marketplace.sales.orders import rules
 from marketplace.sales.orders.invoices import issue_invoices
-from marketplace.sales.orders.queries import SQL
-from marketplace.sales.orders.tables import OrderLot
+from marketplace.sales.orders.queries import SQL, list_quotes
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -100,12 +99,7 @@ async def write_returns(returns: Sequence[Return], now: dt.datetime, *, is_refun
     await execute(SQL["write_returns"], ids, orders, kinds, disputes, nets, vats, now)
     totals = [net + vat for net, vat in zip(nets, vats, strict=True)]
     changed = await fetch_rows(OrderState, SQL["note_returns"], orders, totals, is_refund)
-    await execute(
-        """UPDATE licence SET returned_minor = returned_minor + given.net_minor
-           FROM unnest($1::uuid[], $2::bigint[]) AS given (id, net_minor) WHERE licence.purchase_order = given.id""",
-        orders,
-        nets,
-    )
+    await execute(SQL["note_lots"], ids)
     await end_licences([one.id for one in changed if one.state != "paid"], now)
     await record_all([one.entry for one in returns])
     await issue_invoices(orders)
@@ -113,22 +107,29 @@ async def write_returns(returns: Sequence[Return], now: dt.datetime, *, is_refun
 
 async def end_licences(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
     """End the licences of these orders with their entitlements; their sales no longer count as demand."""
-    if not orders:
+    await end_lots(await list_quotes(orders), now)
+
+
+async def end_lots(quotes: Sequence[uuid.UUID], now: dt.datetime) -> None:
+    """End the licences of these quotes with their entitlements; their sales no longer count as demand."""
+    if not quotes:
         return
-    await execute(
-        "UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE purchase_order = ANY ($1)", orders, now
-    )
-    of_orders = OrderLot.purchase_order.is_in(list(orders))
-    await retract_sales(await OrderLot.select(OrderLot.quote).where(of_orders).output(as_list=True), now)
-    await revoke_entitlements(orders, now)
+    await execute("UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE quote = ANY ($1)", quotes, now)
+    await retract_sales(quotes, now)
+    await _revoke(quotes, now)
 
 
 async def revoke_entitlements(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
-    """Revoke the entitlements of these orders; a revoked one is no longer suspended."""
+    """Revoke the entitlements of these orders."""
+    await _revoke(await list_quotes(orders), now)
+
+
+async def _revoke(quotes: Sequence[uuid.UUID], now: dt.datetime) -> None:
+    """Revoke the entitlements of these quotes; a revoked one is no longer suspended."""
     await execute(
         """UPDATE entitlement SET revoked_at = coalesce(entitlement.revoked_at, $2), suspended_at = NULL
-           FROM licence WHERE licence.id = entitlement.licence AND licence.purchase_order = ANY ($1)""",
-        orders,
+           FROM licence WHERE licence.id = entitlement.licence AND licence.quote = ANY ($1)""",
+        quotes,
         now,
     )
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Boolean, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    Boolean,
+    Bytea,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -145,6 +157,8 @@ class OrderReturn(Table, db=DB, tablename="order_return"):
     net_minor = BigInt()
     vat_minor = BigInt()
     total_minor = BigInt()
+    lots_minor = Array(base_column=BigInt())
+    """What of the part before VAT goes back for each lot of the order, by its position."""
     at = Timestamptz()
     known_kind = Check("kind IN ('refund', 'dispute', 'failure') AND (kind = 'dispute') = (dispute IS NOT NULL)")
     adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")

@@ -8,6 +8,10 @@ NOT purchase_order.may_repeat
       AND EXISTS (SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'checkout')
   )
 
+-- fragment: is_alone_in
+-- Whether nothing else is in an order: money for other releases is not given back for one of them.
+NOT EXISTS (SELECT FROM order_lot AS more WHERE more.position > 1 AND more.purchase_order =
+
 -- name: find_page
 -- An order of the partner $1 for the release $2 at the level $3 with a payable page.
 SELECT purchase_order.id
@@ -43,7 +47,7 @@ WHERE purchase_order.id IN (
     JOIN quote AS other
         ON other.partner = quote.partner AND other.release = quote.release AND other.level >= quote.level
     JOIN order_lot AS other_lot ON other_lot.quote = other.id
-    WHERE sold.id = ANY ($1) AND sold.second_reason = ''
+    WHERE sold.id = ANY ($1) AND sold.second_reason = '' AND {is_alone_in} other_lot.purchase_order)
 )
   AND purchase_order.state = 'awaiting_payment'
   AND {is_one_page}
@@ -73,6 +77,7 @@ CROSS JOIN LATERAL (
 ) AS paid
 WHERE first.second_reason = ''
   AND NOT second.may_repeat
+  AND {is_alone_in} second.id)
   AND NOT EXISTS (SELECT FROM licence WHERE licence.quote = first_lot.quote AND cancelled_at IS NOT NULL)
   AND paid.first_at >= second.ordered_at
   AND (paid.second_at IS NULL OR (paid.first_at, first.number) < (paid.second_at, second.number))

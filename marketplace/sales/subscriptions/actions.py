@@ -259,7 +259,7 @@ async def _order(due: DueRelease) -> int:
         await catalogue.quote(due.partner, due.release, quote_id=quote, locked=locked)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         by = Spender(due.partner, due.person, due.api_key)
-        await order_subscribed(due.partner, quote, by=by, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
+        await order_subscribed(due.partner, [quote], by=by, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
         await note_credit(due.subscription, order)
         await _note(due, order=order)
     return 1

@@ -26,7 +26,7 @@ from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.local_time import local_day
 from marketplace.core.settings import settings
 from marketplace.core.web.i18n import language
-from marketplace.core.web.pages import PageNumber, in_words, page, url
+from marketplace.core.web.pages import LotNumber, PageNumber, in_words, page, url
 from marketplace.datasets.geography.queries import get_geography
 from marketplace.datasets.releases.figures import figures_of
 from marketplace.datasets.releases.queries import (
@@ -49,7 +49,7 @@ from marketplace.sales.auctions.registry import get_kind
 from marketplace.sales.orders import actions as purchases_actions
 from marketplace.sales.orders import invoices
 from marketplace.sales.orders.approval_queries import list_requests
-from marketplace.sales.orders.queries import find_held, get_order, list_orders
+from marketplace.sales.orders.queries import find_held, get_order, list_lots, list_orders
 from marketplace.sales.orders.rules import TRANSFER_FROM_MINOR
 from marketplace.sales.orders.settling import TIME_TO_TRANSFER
 from marketplace.sales.orders.twice_queries import find_paid_before
@@ -369,13 +369,15 @@ async def orders(request: ActorRequest, number: PageNumber = 1) -> Template:
 
 
 @get("/orders/{order:uuid}", guards=[partner], opt=expect("partner", stranger=404))
-async def show_order(request: ActorRequest, order: FromPath[uuid.UUID], returned: Returned = 0) -> Template:
-    """Show one order; on the way back from paying, refresh its payment until the money has come."""
+async def show_order(
+    request: ActorRequest, order: FromPath[uuid.UUID], returned: Returned = 0, lot: LotNumber = 1
+) -> Template:
+    """Show one order with one of its lots; on the way back from paying, refresh its payment until the money has come."""
     assert request.user.partner
-    row = await get_order(request.user.partner, order)
+    row = await get_order(request.user.partner, order, lot)
     if returned and row.state == "awaiting_payment":
         await purchases_actions.refresh_payment(order)
-        row = await get_order(request.user.partner, order)
+        row = await get_order(request.user.partner, order, lot)
     waits = returned and row.state == "awaiting_payment" and row.payment_state != "processing"
     documents, now = await invoices.list_invoices(order), clock.now()
     quote = await catalogue_queries.get_quote(row.quote, request.user.partner)
@@ -383,6 +385,7 @@ async def show_order(request: ActorRequest, order: FromPath[uuid.UUID], returned
     answer = page(
         "storefront/order.html",
         order=row,
+        lots=await list_lots(request.user.partner, order) if row.lots > 1 else [],
         waits=waits,
         steps=steps_of(row, quote, documents, released_at, now),
         documents=documents,
@@ -391,7 +394,7 @@ async def show_order(request: ActorRequest, order: FromPath[uuid.UUID], returned
         pay_until=row.ordered_at + TIME_TO_TRANSFER,
         is_large=row.total_minor >= TRANSFER_FROM_MINOR and not quote.auction,
         formats=FORMATS,
-        deleted_at=await find_confirmed(order) if row.recalled_at else None,
+        deleted_at=await find_confirmed(row.entitlement) if row.recalled_at and row.entitlement else None,
         due=await find_due(order),
         paid_before=await find_paid_before(request.user.partner, order),
         shown_links=await links_of(request.user, row.entitlement) if row.entitlement else None,

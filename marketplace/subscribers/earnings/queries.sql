@@ -37,7 +37,9 @@ JOIN purchase_order ON purchase_order.id = licence.purchase_order AND purchase_o
 JOIN quote ON quote.id = licence.quote
 JOIN release ON release.id = licence.release AND release.row_count > 0
 JOIN LATERAL (
-    SELECT coalesce(sum(fee_minor)::bigint, CASE WHEN is_credit_settled(purchase_order.id) THEN 0 END) AS fee_minor
+    SELECT coalesce(
+        lot_part(licence.quote, sum(fee_minor)::bigint), CASE WHEN is_credit_settled(purchase_order.id) THEN 0 END
+    ) AS fee_minor
     FROM balance_transaction
     WHERE payment_subject = purchase_order.id AND category = 'charge'
 ) AS charged ON charged.fee_minor IS NOT NULL
@@ -295,9 +297,10 @@ LEFT JOIN LATERAL (
 ORDER BY dataset.purpose, dataset.code;
 
 -- name: get_licence_of_order
--- The licence of the order $1 of the partner $2.
+-- The licence of the lot $3 of the order $1 of the partner $2.
 SELECT
     purchase_order.id AS "order",
+    order_lot.position AS lot,
     purchase_order.number,
     partner.company,
     licence.id AS licence,
@@ -315,7 +318,8 @@ SELECT
     release.published_people
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN order_lot ON order_lot.purchase_order = purchase_order.id AND order_lot.position = $3
+JOIN licence ON licence.quote = order_lot.quote
 JOIN release ON release.id = licence.release
 JOIN dataset ON dataset.code = release.dataset
 WHERE purchase_order.id = $1 AND purchase_order.partner = $2;

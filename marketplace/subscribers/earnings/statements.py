@@ -52,6 +52,7 @@ class SoldLicence(Struct, frozen=True):
     """
 
     order: uuid.UUID
+    lot: int
     number: str
     company: str
     licence: uuid.UUID
@@ -116,12 +117,11 @@ async def _shares_of(subscriber: int, mine: Mine, start: dt.datetime, end: dt.da
     return found, True
 
 
-async def get_licence_statement(partner: uuid.UUID, order: uuid.UUID) -> LicenceStatement:
-    """Return what a partner's licence did for its contributors: pool and rates, never who, how many or how much each.
+async def get_licence_statement(partner: uuid.UUID, order: uuid.UUID, lot: int = 1) -> LicenceStatement:
+    """Return what the licence of a lot did for its contributors: pool and rates, never who, how many or how much each.
 
     Raises NotFound for another partner's order, and for an order without a licence.
     """
-    sale = existing(
-        await fetch_row(SoldLicence, SQL["get_licence_of_order"], order, partner), NotFound("There is no such licence.")
-    )
+    sold = await fetch_row(SoldLicence, SQL["get_licence_of_order"], order, partner, lot)
+    sale = existing(sold, NotFound("There is no such licence."))
     return LicenceStatement(sale, await fetch_row(Division, SQL["get_division"], sale.licence))

@@ -13,6 +13,7 @@ import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers.queries import get_listed_release, get_quote, list_priced_releases
+from marketplace.catalogue.offers.signed_quotes import recompute
 from marketplace.catalogue.offers.stated import count_published
 from marketplace.core import clock, object_store
 from marketplace.core.database import execute
@@ -86,7 +87,7 @@ async def test_an_edition_is_bought_and_fetched_as_itself() -> None:
         row = await get_quote(quote, partner)
         assert row.level == 1
         assert row.amount_minor < await price_today(release)
-        catalogue.recompute(row)
+        recompute(row)
         ordered = await place_order(browser, quote)
         assert (await pay(ordered.headers["location"])).status_code == 303
         await jobs()

@@ -80,7 +80,7 @@ async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: A
         await subscribe(buyer, "lyon", by=await spender_for(buyer), releases=4, subscription=uuid.uuid4())
         await execute("UPDATE subscription SET after = after - interval '1 day'")
         await deliver()
-        total = sum(line.amount_minor for line in await baskets.read_lines(weeks[:2]))
+        total = (await baskets.read_basket(weeks[:2])).total_minor
         await baskets.order(buyer, weeks[:2], by=await spender_for(buyer), total_minor=total, basket=uuid.uuid4())
         await jobs()
         await request_order_refund(sold["id"], "Nora", refund_id=uuid.uuid4(), amount_minor=4_321)
@@ -91,7 +91,7 @@ async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: A
         assert 0 < books < sold["net_minor"] + total + await fetch_value("SELECT max(net_minor) FROM purchase_order")
         shown = page_text(await staff.get("/en/staff/funnel"))
         [row] = re.findall(r"Lyon (\d+) (\d+) €([\d,.]+)", shown)
-        assert (int(row[1]), row[2]) == (4, f"{books / 100:,.2f}"), "each sale, and the money of the account"
+        assert (int(row[1]), row[2]) == (3, f"{books / 100:,.2f}"), "each sale, and the money of the account"
         assert re.findall(r"Total (?:\d+ ){2}€([\d,.]+)", shown) == [f"{books / 100:,.2f}"]
         assert "Other entries" not in shown
         first = paris_day(clock.now()) - 29 * DAY

@@ -185,8 +185,8 @@ async def write_refund(order_id: uuid.UUID) -> None:
         "UPDATE licence SET cancelled_at = $2, returned_minor = net_minor WHERE purchase_order = $1", order_id, now
     )
     await execute(
-        """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
-           SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
+        """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, lots_minor, at)
+           SELECT id, id, 'refund', net_minor, vat_minor, total_minor, ARRAY[net_minor], $2 FROM purchase_order WHERE id = $1""",
         order_id,
         now,
     )

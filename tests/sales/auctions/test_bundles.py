@@ -225,8 +225,8 @@ async def owes_more_and_more(auction: uuid.UUID, orders: Sequence[uuid.UUID]) ->
                INSERT INTO dispute (id, charge_id, amount_minor, reason, status, state, opened_at)
                VALUES ('du', 'ch', 100, 'fraudulent', 'lost', 'lost', now()) RETURNING id
            )
-           INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
-           SELECT gen_random_uuid(), $1, 'dispute', id, 100, 0, 100, now() FROM dispute""",
+           INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, lots_minor, at)
+           SELECT gen_random_uuid(), $1, 'dispute', id, 100, 0, 100, ARRAY[100], now() FROM dispute""",
         orders[2],
     )
     assert await owed() == [3 * (10_000 - LYON)]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers.queries import get_quote, list_priced_releases
+from marketplace.catalogue.offers.signed_quotes import check_awarded
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
@@ -121,14 +122,14 @@ async def test_the_winner_is_charged_once_off_session(stripe: Any) -> None:
     await books_are_clean()
     assert await balance("411000") == 0
     quote = await get_quote(order["quote"], ann)
-    catalogue.check_awarded(quote)
+    check_awarded(quote)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         shown = page_text(await browser.get(f"/en/quotes/{order['quote']}"))
         assert "An auction set this price" in shown
         assert "An auction set this price" not in page_text(await browser.get(f"/en/orders/{sale}"))
     with pytest.raises(Invalid):
-        catalogue.check_awarded(replace(quote, amount_minor=1))
+        check_awarded(replace(quote, amount_minor=1))
 
 
 async def test_awarded_orders_teach_demand_nothing(stripe: Any) -> None:

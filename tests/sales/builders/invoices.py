@@ -47,12 +47,16 @@ def invoice_document(rule: str = "domestic", kind: str = "invoice", spoken: str 
             "reference": "PO-7788",
             **buyer,
         },
-        "line": {
-            "title_fr": "Lyon heure par heure",
-            "title_en": "Lyon by the hour",
-            "from": "2026-10-01",
-            "until": "2026-11-01T00:00:00+00:00",
-        },
+        "lines": [
+            {
+                "title_fr": "Lyon heure par heure",
+                "title_en": "Lyon by the hour",
+                "months": 12,
+                "from": "2026-10-01",
+                "until": "2026-11-01T00:00:00+00:00",
+                "net_minor": NET,
+            }
+        ],
         "currency": "EUR",
         "vat_rule": rule,
         "vat_basis_points": rate,

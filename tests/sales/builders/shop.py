@@ -25,7 +25,7 @@ from marketplace.money.payments.balance import mirror_balance, read_balance
 from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.sales.agreed import basket_actions
-from marketplace.sales.agreed.basket_actions import read_lines
+from marketplace.sales.agreed.basket_actions import read_basket
 from marketplace.sales.orders.actions import order as place
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.invoices import change_billing
@@ -234,7 +234,7 @@ async def make_payer() -> uuid.UUID:
 
 async def order_basket(partner: uuid.UUID, *codes: str, months: int = 0, basket: uuid.UUID | None = None) -> None:
     releases = await latest_releases(*codes)
-    total = sum(line.amount_minor for line in await basket_actions.read_lines(releases, months))
+    total = (await basket_actions.read_basket(releases, months)).total_minor
     await basket_actions.order(
         partner,
         releases,
@@ -270,7 +270,7 @@ async def pressed(browser: Browser, path: str, fields: dict[str, str], forms: li
 
 
 async def basket_of(releases: list[uuid.UUID]) -> dict[str, str]:
-    lines = await read_lines(releases)
+    lines = (await read_basket(releases)).lines
     total = sum(line.amount_minor for line in lines)
     under = ",".join(line.terms for line in lines)
     return {"releases": ",".join(map(str, releases)), "total": str(total), "terms": under}

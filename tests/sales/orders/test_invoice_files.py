@@ -56,6 +56,7 @@ def test_a_buyer_without_an_address_still_gets_a_valid_invoice() -> None:
 @pytest.mark.parametrize(("net", "vat"), [(0, 1), (1, 0), (3, 1), (333, 66), (100_001, 20_001)])
 def test_a_part_given_back_makes_a_valid_credit_note_down_to_a_cent(net: int, vat: int) -> None:
     part = invoice_document(kind="credit_note") | {"net_minor": net, "vat_minor": vat, "total_minor": net + vat}
+    part["lines"][0]["net_minor"] = net
     assert broken_rules(facturx(part)) == []
 
 
@@ -146,16 +147,19 @@ def test_people_read_which_vat_and_why(rule: str, french: str, english: str) -> 
         ("en", "Data from 2026-10-01 to 2026-10-31", "36-month licence"),
     ],
 )
-def test_its_line_says_how_long_the_licence_is_and_one_from_before_says_what_it_said(
-    spoken: str, days: str, length: str
-) -> None:
-    before = invoice_document(spoken=spoken)
-    now = before | {"line": before["line"] | {"months": 36}}
-    for found, line in ((before, days), (now, f"{days}, {length}")):
-        assert line in {one.text for one in etree.fromstring(facturx(found)).iter(f"{RAM}Description")}
-        assert f">{line}</cbc:Description>" in ubl(found).decode()
-        assert (length in words_of(draw(found))) == (found is now)
-    assert broken_rules(facturx(now)) == []
+def test_each_line_says_its_days_its_part_and_how_long_its_licence_is(spoken: str, days: str, length: str) -> None:
+    found = invoice_document(spoken=spoken)
+    [line] = found["lines"]
+    found["lines"] = [line | {"net_minor": NET - 100}, line | {"months": 36, "net_minor": 100}]
+    words = f"{days}, {length}"
+    tree = etree.fromstring(facturx(found))
+    assert words in {one.text for one in tree.iter(f"{RAM}Description")}
+    assert [one.text for one in tree.iter(f"{RAM}ChargeAmount")] == [decimal(NET - 100), decimal(100)]
+    assert f">{words}</cbc:Description>" in ubl(found).decode()
+    assert length in words_of(draw(found))
+    assert broken_rules(facturx(found)) == []
+    found["lines"][1]["net_minor"] = 101
+    assert broken_rules(facturx(found)), "the lines add up to what is asked"
 
 
 def test_a_credit_note_names_what_it_corrects() -> None:

@@ -62,7 +62,7 @@ async def test_a_licence_is_bought_for_any_length(stripe: Any) -> None:
             assert "36 months" in page_text(await atelier.get(f"/en/{path}"))
         issued = await fetch_scalar(bytes, "SELECT document FROM invoice WHERE purchase_order = $1", order)
         assert issued
-        assert json.loads(issued)["line"]["months"] == 36, "and its invoice says for how long"
+        assert json.loads(issued)["lines"][0]["months"] == 36, "and its invoice says for how long"
         sent = await fetch_scalar(str, "SELECT string_agg(to_jsonb(stripe_command)::text, '') FROM stripe_command")
         assert "36-month licence of" in sent, "who pays on Stripe's page reads for how long"
         quote = await get_quote(asked, buyer)
@@ -128,8 +128,8 @@ async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
     html5lib.HTMLParser(strict=True).parse(page.text)
     assert "Length of the licences" in page_text(page)
     assert re.search(r'name="months"[^>]* value="3"', page.text)
-    (line,) = await baskets.read_lines([other], 3)
-    (own,) = await baskets.read_lines([other])
+    (line,) = (await baskets.read_basket([other], 3)).lines
+    (own,) = (await baskets.read_basket([other])).lines
     assert (line.terms, line.months, own.months) == ("standard-1", 3, 12)
     assert line.amount_minor < own.amount_minor
     await change_billing(buyer, street="1 rue Longue", postcode="69001", city="Lyon", reference="")

@@ -15,8 +15,8 @@ import rfc8785
 from msgspec import structs
 from pypdf import PdfReader
 
-from marketplace.catalogue.offers import actions
 from marketplace.catalogue.offers import queries as catalogue
+from marketplace.catalogue.offers.signed_quotes import recompute
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.settings import settings
@@ -150,20 +150,18 @@ async def test_a_price_is_held_for_thirty_days_as_a_pdf_that_a_colleague_reads_w
         made = await browser.submit("/en/datasets/lyon/quotes", asked, form_id=form)
         assert made.headers["location"] == f"/en/quotes/{form}"
         quote = await catalogue.get_quote(uuid.UUID(form), partner)
-        priced = actions.recompute(quote)
+        priced = recompute(quote)
         holding = -(-priced.amount_minor * 2 // 100)
         assert quote.amount_minor == priced.amount_minor + holding
         assert quote.expires_at - quote.quoted_at == dt.timedelta(days=30)
         for cheaper in (quote.amount_minor - 1, priced.amount_minor):
             with pytest.raises(Invalid):
-                actions.recompute(structs.replace(quote, amount_minor=cheaper))
+                recompute(structs.replace(quote, amount_minor=cheaper))
         forged = json.loads(quote.document) | {"holding_minor": 1}
         document = rfc8785.dumps(forged)
         with pytest.raises(Invalid):
             signed = sign(document, settings().signing_key)
-            actions.recompute(
-                structs.replace(quote, document=document, signature=signed, amount_minor=priced.amount_minor + 1)
-            )
+            recompute(structs.replace(quote, document=document, signature=signed, amount_minor=priced.amount_minor + 1))
         page = await browser.get(f"/en/quotes/{form}")
         html5lib.HTMLParser(strict=True).parse(page.text)
         assert "This price holds until" in page_text(page)

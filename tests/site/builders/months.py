@@ -350,7 +350,7 @@ async def play_subscriptions(year: Year, people: People) -> None:
     berlin = people.partners["berlin"]
     await keep_card_in_year(year, berlin)
     basket = [row["id"] for row in await fetch("SELECT id FROM release ORDER BY period_to DESC LIMIT 3 OFFSET 1")]
-    total = sum(line.amount_minor for line in await baskets.read_lines(basket))
+    total = (await baskets.read_basket(basket)).total_minor
     await year.act(
         partial(
             baskets.order,

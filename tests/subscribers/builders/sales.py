@@ -270,8 +270,8 @@ async def refund_licence(licence: uuid.UUID) -> None:
         assert row
         await execute("UPDATE entitlement SET revoked_at = $2 WHERE licence = $1", licence, now)
         await execute(
-            """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
-               SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
+            """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, lots_minor, at)
+               SELECT id, id, 'refund', net_minor, vat_minor, total_minor, ARRAY[net_minor], $2 FROM purchase_order WHERE id = $1""",
             order,
             now,
         )
