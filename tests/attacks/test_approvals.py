@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import Any
 
 import pytest
 
@@ -66,8 +65,8 @@ async def orders() -> int:
     return found
 
 
-async def test_nobody_approves_their_own_nor_that_of_their_key_nor_another_company(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_nobody_approves_their_own_nor_that_of_their_key_nor_another_company() -> None:
     company = await FourEyesCompany().open()
     quote, sha256 = await company.ask(company.by_key)
     member = Actor(name="x", person=company.member, partner=company.partner, company_role="buyer")
@@ -86,8 +85,8 @@ async def test_nobody_approves_their_own_nor_that_of_their_key_nor_another_compa
     assert [(row["api_key"], row["approved_by"]) for row in by] == [(company.key, company.bob.person)]
 
 
-async def test_another_order_than_was_approved_needs_a_decision_of_its_own(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_another_order_than_was_approved_needs_a_decision_of_its_own() -> None:
     company = await FourEyesCompany().open()
     quote, seen = await company.ask(company.by_member)
     _, changed = await company.ask(company.by_member, quote, reference="PO 2")
@@ -104,8 +103,8 @@ async def test_another_order_than_was_approved_needs_a_decision_of_its_own(strip
     assert await fetch_value("SELECT vat_minor FROM purchase_order") == 0
 
 
-async def test_what_was_approved_is_for_who_asked_and_for_its_quote_alone(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_what_was_approved_is_for_who_asked_and_for_its_quote_alone() -> None:
     company = await FourEyesCompany().open()
     quote, sha256 = await company.ask(company.by_member)
     await execute("UPDATE spending_limit SET revoked_at = now() WHERE person = $1", company.member)
@@ -118,8 +117,8 @@ async def test_what_was_approved_is_for_who_asked_and_for_its_quote_alone(stripe
     assert await orders() == 0
 
 
-async def test_a_key_revoked_between_orders_nothing_and_an_expired_price_is_over(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_key_revoked_between_orders_nothing_and_an_expired_price_is_over() -> None:
     company = await FourEyesCompany().open()
     quote, sha256 = await company.ask(company.by_key)
     late, late_sha256 = await company.ask(company.by_key)
@@ -131,8 +130,8 @@ async def test_a_key_revoked_between_orders_nothing_and_an_expired_price_is_over
     assert await orders() == 0
 
 
-async def test_two_administrators_at_once_place_one_order_and_only_one_decision_counts(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_two_administrators_at_once_place_one_order_and_only_one_decision_counts() -> None:
     company = await FourEyesCompany().open()
     carol = Actor(name="x", person=await add_person("Carol", partner=company.partner), partner=company.partner)
     quote, sha256 = await company.ask(company.by_member)
@@ -151,8 +150,8 @@ async def test_two_administrators_at_once_place_one_order_and_only_one_decision_
 
 
 @pytest.mark.parametrize("times", [pytest.param(24), pytest.param(1_000, marks=pytest.mark.deep)])
-async def test_an_order_split_into_many_at_once_needs_approval_like_one(stripe: Any, times: int) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_order_split_into_many_at_once_needs_approval_like_one(times: int) -> None:
     company = await FourEyesCompany().open(without=3 * FLOOR + FLOOR - 1)
     places, spare, passed = asyncio.Semaphore(8), [], []
 
@@ -169,8 +168,8 @@ async def test_an_order_split_into_many_at_once_needs_approval_like_one(stripe: 
     assert len(passed) == 6, "three each, in any order"
 
 
-async def test_an_order_split_around_the_end_of_a_month_counts_together(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_order_split_around_the_end_of_a_month_counts_together() -> None:
     company = await FourEyesCompany().open(without=3 * FLOOR)
     today = clock.now().astimezone(PARIS)
     midnight = dt.datetime(today.year + today.month // 12, today.month % 12 + 1, 1, tzinfo=PARIS)
@@ -188,8 +187,8 @@ async def test_an_order_split_around_the_end_of_a_month_counts_together(stripe: 
     assert await order_at(midnight + dt.timedelta(days=1, seconds=1)) == 3
 
 
-async def test_a_bid_counts_with_orders_and_is_refused_beyond(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_bid_counts_with_orders_and_is_refused_beyond() -> None:
     company = await FourEyesCompany().open(without=3 * FLOOR)
     await save_card(company.partner)
     auction, other = [await open_auction(reserve_minor=FLOOR) for _ in range(2)]

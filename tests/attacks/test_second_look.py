@@ -69,8 +69,8 @@ async def test_what_any_cache_may_store_sets_nobodys_cookie() -> None:
             assert "set-cookie" not in answer.headers, path
 
 
-async def test_own_files_stay_in_no_cache(stripe: object) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_own_files_stay_in_no_cache() -> None:
     release = await open_shop()
     partner = await make_buyer()
     async with Browser() as buyer:

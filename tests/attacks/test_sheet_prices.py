@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from msgspec.structs import replace
 
 from marketplace.catalogue.offers import actions
@@ -210,8 +211,8 @@ async def test_a_week_of_waiting_gains_three_in_a_hundred_at_most() -> None:
     assert multipliers[-1] < 0.92 * posted, "it fell each week"
 
 
-async def test_a_version_stated_between_quote_and_payment_keeps_the_signed_price(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_version_stated_between_quote_and_payment_keeps_the_signed_price() -> None:
     release = (await open_market(city=list(ZONES)))["city"]
     partner, form = await make_vetted_partner(), uuid.uuid4()
     quote = await get_quote(await actions.quote(partner, release, quote_id=form), partner)

@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -109,8 +109,8 @@ async def ordered_by(spender: Spender, at: dt.datetime | None = None) -> int:
 
 
 @pytest.mark.parametrize("times", SIZES)
-async def test_orders_at_once_by_several_keys_stay_within_each_ceiling(stripe: Any, times: int) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_orders_at_once_by_several_keys_stay_within_each_ceiling(times: int) -> None:
     company = await open_company()
     passed = await attack(company, company.spenders, times)
     assert len(passed) == ORDERS * len(company.spenders)
@@ -122,8 +122,8 @@ async def test_orders_at_once_by_several_keys_stay_within_each_ceiling(stripe: A
     assert await attack(company, [stranger, former, Spender(company.partner)], 6) == []
 
 
-async def test_no_price_above_the_ceiling_passes_and_none_that_rose(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_no_price_above_the_ceiling_passes_and_none_that_rose() -> None:
     company = await open_company()
     await have_everything_cost(FLOOR + 1)
     assert await attack(company, company.spenders, 12) == []
@@ -131,8 +131,8 @@ async def test_no_price_above_the_ceiling_passes_and_none_that_rose(stripe: Any)
     assert len(await attack(company, [company.first], 3)) == 3
 
 
-async def test_a_month_ends_at_midnight_in_paris_and_not_before(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_month_ends_at_midnight_in_paris_and_not_before() -> None:
     company = await open_company()
     today = clock.now().astimezone(PARIS)
     midnight = dt.datetime(today.year + today.month // 12, today.month % 12 + 1, 1, tzinfo=PARIS)
@@ -145,8 +145,8 @@ async def test_a_month_ends_at_midnight_in_paris_and_not_before(stripe: Any) -> 
     assert months == [ORDERS * FLOOR] * 2
 
 
-async def test_what_lapsed_is_given_back_once_and_only_what_nobody_can_pay(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_what_lapsed_is_given_back_once_and_only_what_nobody_can_pay() -> None:
     company = await open_company()
     assert len(await attack(company, [company.first], 12)) == ORDERS
     assert await lapse_unpaid() == 0
@@ -163,8 +163,8 @@ async def test_what_lapsed_is_given_back_once_and_only_what_nobody_can_pay(strip
 
 
 @pytest.mark.parametrize("how", ["limit", "key", "role", "role of who made the key"])
-async def test_after_revocation_nothing_is_ordered_and_nothing_unpaid_can_be_paid(stripe: Any, how: str) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_after_revocation_nothing_is_ordered_and_nothing_unpaid_can_be_paid(how: str) -> None:
     company = await open_company()
     member = company.spenders[2]
     stopped = member if how == "role" else company.first
@@ -186,8 +186,8 @@ async def test_after_revocation_nothing_is_ordered_and_nothing_unpaid_can_be_pai
     assert len(await attack(company, [company.spenders[1]], 2)) == 2, "the others' limits stay"
 
 
-async def test_keys_that_replace_each_other_have_one_limit(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_keys_that_replace_each_other_have_one_limit() -> None:
     company = await open_company()
     first = company.holder(company.first)
     for _ in range(3):
@@ -207,8 +207,8 @@ async def bid(company: Company, by: Spender, auction: uuid.UUID, amount: int) ->
 
 
 @pytest.mark.parametrize("times", SIZES)
-async def test_bids_at_once_in_several_auctions_and_orders_stay_within_one_ceiling(stripe: Any, times: int) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_bids_at_once_in_several_auctions_and_orders_stay_within_one_ceiling(times: int) -> None:
     company = await open_company()
     await save_card(company.partner)
     ceiling, month = 2 * FLOOR, 11 * FLOOR
@@ -232,8 +232,8 @@ async def test_bids_at_once_in_several_auctions_and_orders_stay_within_one_ceili
     assert len(await attack(company, [company.first], 6)) == (month - bound) // FLOOR, "what is bid is spent until then"
 
 
-async def test_a_bid_of_a_revoked_limit_is_not_charged_and_what_is_not_won_is_given_back(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_bid_of_a_revoked_limit_is_not_charged_and_what_is_not_won_is_given_back() -> None:
     company = await open_company()
     await save_card(company.partner)
     won, stopped = [await open_auction(reserve_minor=FLOOR) for _ in range(2)]

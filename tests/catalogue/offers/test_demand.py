@@ -6,7 +6,9 @@ import datetime as dt
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import pytest
 
 from marketplace.catalogue.offers import actions, rules
 from marketplace.catalogue.offers.queries import list_priced_releases
@@ -36,9 +38,9 @@ async def last_draw() -> asyncpg.Record:
     return (await fetch("SELECT demand_basis_points, sales, days, bids FROM demand_draw ORDER BY day DESC LIMIT 1"))[0]
 
 
-async def test_what_was_paid_teaches_and_what_went_back_does_not(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_what_was_paid_teaches_and_what_went_back_does_not() -> None:
     """The next draw names the sale it was drawn from; a sale whose price went back is forgotten."""
-    del stripe
     release, partner = await open_shop(), await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
 
 import httpx
 import pytest
@@ -36,8 +35,8 @@ async def open_limited_shop() -> uuid.UUID:
     return release
 
 
-async def test_a_purpose_is_asked_with_the_price_and_checked_again_with_the_order(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_purpose_is_asked_with_the_price_and_checked_again_with_the_order() -> None:
     release = await open_limited_shop()
     partner = await make_buyer()
     async with Browser() as buyer:

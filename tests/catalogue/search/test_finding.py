@@ -193,8 +193,8 @@ async def test_a_change_that_is_committed_late_is_seen_after_later_ones_are_gone
 
 
 @pytest.mark.owner("only the owner of a table analyzes it")
-async def test_claiming_changes_reads_them_once_however_few_the_planner_expects(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_claiming_changes_reads_them_once_however_few_the_planner_expects() -> None:
     await open_catalogue("lyon")
     insert = "INSERT INTO dataset_change (dataset) SELECT 'lyon' FROM generate_series(1, 1000)"
     await execute(insert)
@@ -208,9 +208,9 @@ async def test_claiming_changes_reads_them_once_however_few_the_planner_expects(
 
 
 @pytest.mark.owner("it drops the statistics of the table that other tests left to the planner")
-async def test_no_search_reads_the_rows_of_changes_that_were_looked_at(database_url: str) -> None:
+@pytest.mark.usefixtures("database_url")
+async def test_no_search_reads_the_rows_of_changes_that_were_looked_at() -> None:
     """Twenty thousand that are deleted lie in their pages until these are vacuumed: a search passes them in their index."""
-    del database_url
     await execute("TRUNCATE dataset_change")
     await open_catalogue("lyon")
     await seal_week("lyon")

@@ -60,8 +60,8 @@ async def upload_layer(browser: Browser, file: bytes | None, **fields: str) -> h
 
 
 @pytest.mark.long
-async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought() -> None:
     release = await open_shop()
     partner = await make_buyer()
     await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)

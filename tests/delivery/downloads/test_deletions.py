@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
 
 import html5lib
 import httpx
+import pytest
 
 from marketplace.core import clock
 from marketplace.delivery.downloads.deletion_actions import BETWEEN, MOST, STAFF_FROM, remind_of_deletion
@@ -24,8 +24,8 @@ async def reminders() -> list[tuple[str, str]]:
     return [(row["kind"], row["recipient"]) for row in rows]
 
 
-async def test_partners_confirm_are_reminded_and_staff_see_who_has_not(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_partners_confirm_are_reminded_and_staff_see_who_has_not() -> None:
     release = await open_shop()
     quiet, prompt = await make_buyer(), await make_buyer("rival")
     await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)

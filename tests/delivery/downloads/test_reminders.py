@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import pytest
 
@@ -18,8 +17,8 @@ from tests.sales.builders.shop import jobs, make_buyer, make_quote, make_sale, o
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 
-async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end() -> None:
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")
@@ -56,8 +55,8 @@ async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: An
         assert "A release that you bought was called back" in shown
 
 
-async def test_who_pays_after_a_recall_learns_of_it_then_and_once(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_who_pays_after_a_recall_learns_of_it_then_and_once() -> None:
     release, partner = await open_shop(), await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")

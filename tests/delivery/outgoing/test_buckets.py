@@ -50,10 +50,8 @@ def own_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.long
-async def test_each_purchase_is_put_there_once_and_never_after_its_licence(
-    s3_server: S3Server, stripe: Any, own_machine: None
-) -> None:
-    del stripe, own_machine
+@pytest.mark.usefixtures("stripe", "own_machine")
+async def test_each_purchase_is_put_there_once_and_never_after_its_licence(s3_server: S3Server) -> None:
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")
@@ -137,10 +135,8 @@ async def test_each_purchase_is_put_there_once_and_never_after_its_licence(
     ]
 
 
-async def test_what_fails_is_named_and_ends_after_three_days(
-    s3_server: S3Server, stripe: Any, own_machine: None
-) -> None:
-    del stripe, own_machine
+@pytest.mark.usefixtures("stripe", "own_machine")
+async def test_what_fails_is_named_and_ends_after_three_days(s3_server: S3Server) -> None:
     release = await open_shop()
     partner = await make_buyer()
     who = Actor("Claire", person=await fetch_value("SELECT id FROM person"), partner=partner)

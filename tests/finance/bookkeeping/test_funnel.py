@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from typing import Any
 
 import html5lib
 import numpy as np
+import pytest
 from msgspec import structs
 
 from marketplace.core import clock
@@ -32,8 +32,8 @@ from tests.support.reads import fetch_value
 DAY = dt.timedelta(days=1)
 
 
-async def test_a_price_and_a_sale_are_counted(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_price_and_a_sale_are_counted() -> None:
     release = await open_shop()
     buyer, rival = await make_buyer(), await make_buyer("rival")
     for role in ("steward", "finance"):
@@ -59,9 +59,9 @@ async def test_a_price_and_a_sale_are_counted(stripe: Any) -> None:
         assert (await atelier.get("/en/staff/funnel")).status_code == 403
 
 
-async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent() -> None:
     """Sales, one by subscription, one of several, one partly refunded: each row and the total are the account's."""
-    del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     await open_shop(period=(end - 7 * DAY, end))
     await execute("UPDATE dataset SET budget_micro = 90000000, cadence = 'week'")

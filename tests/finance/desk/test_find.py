@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import html5lib
+import pytest
 
 from marketplace.core.database import execute
 from marketplace.people.identity.guards import COOKIE, begin_session
@@ -26,8 +26,8 @@ async def page_found(browser: Browser, text: str, language: str = "en") -> str:
     return answer.text
 
 
-async def test_one_search_finds_datasets_and_of_orders_and_invoices_ones_own(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_one_search_finds_datasets_and_of_orders_and_invoices_ones_own() -> None:
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -62,8 +62,8 @@ def test_the_trail_writes_instants_as_people_do() -> None:
     }
 
 
-async def test_entries_of_stripes_are_called_by_their_label_and_its_number(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_entries_of_stripes_are_called_by_their_label_and_its_number() -> None:
     await sell_named("french")
     entry = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'stripe_charge'")
     async with await signed_in("finance") as clerk:

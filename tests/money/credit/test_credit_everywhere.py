@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import html5lib
+import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -36,8 +37,8 @@ async def owed() -> list[int]:
     return [row["minor"] for row in rows]
 
 
-async def test_a_basket_and_a_subscription_count_in_the_limit_and_are_closed_when_late(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_basket_and_a_subscription_count_in_the_limit_and_are_closed_when_late() -> None:
     end_ = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 10 * DAY
     first = await open_shop(period=(end_ - WEEK, end_))
     await execute("UPDATE dataset SET budget_micro = 90000000")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from marketplace.money.ledger import chart, queries
 from marketplace.money.ledger.queries import list_accounts, list_entries
 from tests.support.scenes import sell_named
 
-if TYPE_CHECKING:
-    import pytest
 
-
-async def test_a_busy_account_has_the_entries_that_a_quiet_one_has(
-    stripe: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_busy_account_has_the_entries_that_a_quiet_one_has(monkeypatch: pytest.MonkeyPatch) -> None:
     await sell_named("busy")
     quiet = {
         (account.code, sort): (await list_entries(account=account.code, sort=sort)).rows
@@ -29,10 +25,10 @@ async def test_a_busy_account_has_the_entries_that_a_quiet_one_has(
         assert (await list_entries(account=code, sort=sort)).rows == rows, (code, sort)
 
 
+@pytest.mark.usefixtures("stripe")
 async def test_a_long_journal_is_sorted_by_amount_where_days_or_an_account_make_it_short(
-    stripe: Any, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    del stripe
     await sell_named("long")
     everything = await list_entries(sort="debit")
     assert everything.is_short

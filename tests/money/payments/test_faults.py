@@ -202,8 +202,8 @@ async def test_every_call_fails_once_and_the_money_is_right(stripe: Any, fault: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["drop_after", pytest.param("drop_before", marks=pytest.mark.deep)])
-async def test_keys_forgotten_with_an_answer_or_a_request_lost(stripe: Any, kind: str) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_keys_forgotten_with_an_answer_or_a_request_lost(kind: str) -> None:
 
     days = contextlib.ExitStack()
 
@@ -228,10 +228,8 @@ async def test_keys_forgotten_with_an_answer_or_a_request_lost(stripe: Any, kind
     [({"duplicate": True, "shuffle": True}, "webhook"), ({"lose": True}, "sweep")],
     ids=["duplicated and shuffled", "lost"],
 )
-async def test_webhooks_shuffled_doubled_or_lost(
-    stripe: Any, site: Any, weather: dict[str, bool], came_by: str
-) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_webhooks_shuffled_doubled_or_lost(site: Any, weather: dict[str, bool], came_by: str) -> None:
 
     async def all_delivered() -> None:
         async def none_is_pending() -> bool:
@@ -255,10 +253,9 @@ async def test_webhooks_shuffled_doubled_or_lost(
 
 
 @pytest.mark.long
-async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing() -> None:
     """Between hearing of a lost dispute and writing it down, the hold ends: the shares wait all the same."""
-    del stripe
-
     order = await scenes.sell_named("lost")
     opened = await steer("dispute", charge=(await get_payment(order)).charge_id)
     await scenes.sweep_events()
@@ -276,10 +273,9 @@ async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe:
         await scenes.ending()
 
 
-async def test_what_a_dispute_took_is_not_given_back_too(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_what_a_dispute_took_is_not_given_back_too() -> None:
     """The payment alone would still have all of it to give: only the order knows what its bank took."""
-    del stripe
-
     order = await scenes.sell_named("part lost")
     opened = await steer("dispute", charge=(await get_payment(order)).charge_id, amount=PART)
     await steer("close_dispute", dispute=opened["id"], won=False)
@@ -363,8 +359,8 @@ async def check_the_backlog(bought: int) -> None:
 @pytest.mark.parametrize(
     "ahead", [(dt.timedelta(0), dt.timedelta(0)), (TEN_MINUTES, -TEN_MINUTES)], ids=["one clock", "three clocks"]
 )
-async def test_two_workers_on_one_backlog(stripe: Any, ahead: tuple[dt.timedelta, ...]) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_two_workers_on_one_backlog(ahead: tuple[dt.timedelta, ...]) -> None:
 
     with payees.paying(after=A_CLOSE_AGO):
         await leave_a_backlog()
@@ -376,8 +372,8 @@ async def test_two_workers_on_one_backlog(stripe: Any, ahead: tuple[dt.timedelta
 
 
 @pytest.mark.deep
-def test_the_database_restarts_while_workers_work(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+def test_the_database_restarts_while_workers_work() -> None:
     folder = Path(tempfile.mkdtemp(prefix="partage-restarts-"))
     folder.chmod(0o755)
 

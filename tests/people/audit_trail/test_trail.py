@@ -183,10 +183,8 @@ async def test_the_owner_is_refused_too_and_what_a_superuser_changes_is_seen() -
     assert refuse_trail(await exported()).lines == 0
 
 
-def test_the_command_exports_and_verifies(
-    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+def test_the_command_exports_and_verifies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = next(one for one in COMMANDS if one.name == "security-log")
     out = tmp_path / "trail.jsonl"
 

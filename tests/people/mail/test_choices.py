@@ -48,10 +48,8 @@ async def news(number: int, partner: uuid.UUID) -> None:
     await mail.send_mail()
 
 
-async def test_one_click_in_a_letter_stops_its_kind_and_the_inbox_keeps_it(
-    toy_message: MessageKind, database_url: str
-) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_one_click_in_a_letter_stops_its_kind_and_the_inbox_keeps_it(toy_message: MessageKind) -> None:
     partner = await make_known_partner()
     with open_post_office() as office:
         await news(1, partner)
@@ -80,10 +78,8 @@ async def test_one_click_in_a_letter_stops_its_kind_and_the_inbox_keeps_it(
         assert page_text(await claire.get("/en/inbox")).count("There is something new.") == 3
 
 
-async def test_a_page_chooses_kinds_and_every_page_counts_what_is_unread(
-    toy_message: MessageKind, database_url: str
-) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_page_chooses_kinds_and_every_page_counts_what_is_unread(toy_message: MessageKind) -> None:
     partner = await make_known_partner()
     person = await fetch_value("SELECT id FROM person WHERE partner = $1", partner)
     async with Browser() as claire:
@@ -103,8 +99,8 @@ async def test_a_page_chooses_kinds_and_every_page_counts_what_is_unread(
         assert "toy_news" not in await list_stopped(person)
 
 
-async def test_nobody_stops_what_a_contract_wants_known(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_nobody_stops_what_a_contract_wants_known() -> None:
     person = uuid.uuid4()
     await mail.stop_mail(person, ["partner_vetted", "nonsense"])
     assert await list_stopped(person) == set()
@@ -114,8 +110,8 @@ async def test_nobody_stops_what_a_contract_wants_known(database_url: str) -> No
     assert await list_stopped(person) == set()
 
 
-async def test_the_demos_letters_are_read_on_a_page(database_url: str, tmp_path: Path) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_the_demos_letters_are_read_on_a_page(tmp_path: Path) -> None:
     os.environ |= {"SMTP_URL": tmp_path.as_uri(), "PARTAGE_ONE_CLICK": "1"}
     settings.cache_clear()
     await identity.vet_partner(await make_known_partner(), "a steward")
@@ -133,8 +129,8 @@ async def test_the_demos_letters_are_read_on_a_page(database_url: str, tmp_path:
         assert (await anyone.get(path)).status_code == 404
 
 
-async def test_staff_choose_too(toy_message: MessageKind, database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_staff_choose_too(toy_message: MessageKind) -> None:
     await add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
     async with Browser() as ada:
         await ada.sign_in("ada@staff.example")

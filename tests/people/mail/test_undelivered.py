@@ -53,8 +53,8 @@ Subject: Votre entreprise peut acheter
 """
 
 
-async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more() -> None:
     partner = await make_known_partner()
     await identity.vet_partner(partner, "a steward")
     with open_post_office() as office:
@@ -89,10 +89,8 @@ def test_what_strangers_write_to_where_reports_go_is_passed_over() -> None:
     assert read_bounce("".join(parts).encode()) is None
 
 
-async def test_what_is_owed_by_post_is_printed_once_in_the_language_of_who_gets_it(
-    database_url: str, tmp_path: Path
-) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_what_is_owed_by_post_is_printed_once_in_the_language_of_who_gets_it(tmp_path: Path) -> None:
     await identity.add_subscribers([8])
     [(_, code)] = await identity.issue_activation_codes([8])
     await identity.claim_line(8, code, email="b@elsewhere.example", name="B", password=PASSWORD, language="en")

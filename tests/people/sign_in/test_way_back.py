@@ -39,8 +39,8 @@ async def code_for(line: int, out: Path) -> str:
     return row["code"]
 
 
-async def test_a_new_letter_lets_a_lines_holder_back_in_once(tmp_path: Path, database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_new_letter_lets_a_lines_holder_back_in_once(tmp_path: Path) -> None:
     await identity.add_subscribers([7, 8])
     [(_, first)] = await identity.issue_activation_codes([7])
     lucie = await identity.claim_line(7, first, email=OLD, name="Lucie", password=PASSWORD)
@@ -76,8 +76,8 @@ async def test_a_new_letter_lets_a_lines_holder_back_in_once(tmp_path: Path, dat
     assert await fetch_value(verbs) == "way_back_made way_back_made password_reset"
 
 
-async def test_a_letter_that_nobody_used_goes_with_the_person(tmp_path: Path, database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_letter_that_nobody_used_goes_with_the_person(tmp_path: Path) -> None:
     await identity.add_subscribers([7])
     [(_, first)] = await identity.issue_activation_codes([7])
     lucie = await identity.claim_line(7, first, email=OLD, name="Lucie", password=PASSWORD)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
 
 import html5lib
+import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -18,8 +18,8 @@ from tests.sales.builders.shop import FLOOR, make_buyer, make_quote, open_shop
 from tests.support.reads import fetch_one, fetch_value
 
 
-async def test_an_administrator_limits_a_key_and_sees_what_it_spent(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_administrator_limits_a_key_and_sees_what_it_spent() -> None:
     release, partner, key_id = await open_shop(), await make_buyer(), uuid.uuid4()
     key = await create_key(partner, "erp", key_id=key_id, session="s")
     page, bearer = f"/en/company/spending/{key_id}", {"Authorization": f"Bearer {key}"}

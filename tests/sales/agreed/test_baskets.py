@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import re
 import uuid
-from typing import Any
 
 import html5lib
 import pytest
@@ -34,8 +33,8 @@ from tests.support.reads import ORDERED, fetch, fetch_value
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 
 
-async def test_several_releases_are_one_order_one_charge_and_one_invoice(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_several_releases_are_one_order_one_charge_and_one_invoice() -> None:
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     first = await open_shop(period=(end - WEEK, end))
     await execute("UPDATE dataset SET budget_micro = 90000000")
@@ -122,9 +121,9 @@ async def test_several_releases_are_one_order_one_charge_and_one_invoice(stripe:
         )
 
 
-async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next() -> None:
     """Ordered half an hour before midnight in Paris, paid half an hour after it, when it is still the old year in UTC."""
-    del stripe
     partner, midnight = await make_buyer(), dt.datetime(paris_day(clock.now()).year + 1, 1, 1, tzinfo=PARIS)
     half, fields = dt.timedelta(minutes=30), {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
     await change_billing(partner, **fields, reference="")
@@ -191,9 +190,9 @@ async def test_a_basket_is_ordered_at_the_length_that_is_wanted(months: int) -> 
     assert await fetch_value("SELECT count(*) FROM purchase_order") == 1
 
 
-async def test_what_is_had_is_bought_again_with_a_reason_that_is_asked_at_its_line(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_what_is_had_is_bought_again_with_a_reason_that_is_asked_at_its_line() -> None:
     """The refusal asked for a reason, and the basket had no field for one."""
-    del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     first, second = await open_shop(period=(end - WEEK, end)), await seal_release(period=(end - 2 * WEEK, end - WEEK))
     await execute("UPDATE dataset SET budget_micro = 90000000")
@@ -233,9 +232,9 @@ async def test_what_is_had_is_bought_again_with_a_reason_that_is_asked_at_its_li
     )
 
 
-async def test_a_recalled_lot_is_refunded_and_the_others_stay(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_recalled_lot_is_refunded_and_the_others_stay() -> None:
     """Its licence ends, the other lots' do not; the credit note names it, and it goes back once."""
-    del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     releases = [await open_shop(period=(end - WEEK, end))]
     await execute("UPDATE dataset SET budget_micro = 90000000")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from typing import Any
 
 import asyncpg
 import html5lib
@@ -30,8 +29,8 @@ DAY = dt.timedelta(days=1)
 
 
 @pytest.mark.long
-async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_one_partner_alone_sees_and_pays_its_price() -> None:
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")
@@ -144,8 +143,8 @@ async def test_a_private_price_never_goes_under_the_least_charge() -> None:
         await private_actions.quote(uuid.uuid4(), offer, quote_id=uuid.uuid4())
 
 
-async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold() -> None:
     release, partner = await open_shop(), await make_buyer()
     await add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     listed = await find_listed_release(release)

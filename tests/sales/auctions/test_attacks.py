@@ -144,8 +144,8 @@ async def test_a_page_that_may_still_be_paid_is_not_let_off(stripe: Any) -> None
     assert await fetch_value("SELECT state FROM auction_sale") == "paid", "it was charged before: a refund is staff's"
 
 
-async def test_nobody_is_sold_anything_inside_a_window(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_nobody_is_sold_anything_inside_a_window() -> None:
 
     release = await open_shop()
     now = clock.now()
@@ -177,8 +177,8 @@ async def test_nobody_is_sold_anything_inside_a_window(stripe: Any) -> None:
     ), "the same form again is in nobody's way, its own least of all"
 
 
-async def test_a_window_is_as_long_as_its_reserve_was_reckoned_for(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_window_is_as_long_as_its_reserve_was_reckoned_for() -> None:
 
     release = await open_shop()
     now = clock.now()
@@ -271,8 +271,8 @@ async def test_nobody_bids_and_then_forgets_the_card(stripe: Any) -> None:
     assert await fetch_value("SELECT state FROM auction_sale") == "paid"
 
 
-async def test_a_deposit_that_ends_too_soon_can_be_made_again(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_deposit_that_ends_too_soon_can_be_made_again() -> None:
 
     release = await open_shop()
     ann = await make_buyer("atelier")
@@ -297,8 +297,8 @@ async def test_a_deposit_that_ends_too_soon_can_be_made_again(stripe: Any) -> No
     assert [row["ending"] for row in rows] == ["released", "released"]
 
 
-async def test_two_tabs_make_one_deposit(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_two_tabs_make_one_deposit() -> None:
 
     release = await open_shop()
     ann = await actor_of(await make_buyer("atelier"))
@@ -351,8 +351,8 @@ async def test_every_answer_of_the_eligibility_rule_has_its_words() -> None:
     assert set(re.findall(r"(?:RETURN|THEN|ELSE) '(\w+)'", text)) == set(REFUSALS)
 
 
-async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(stripe: Any, tmp_path: Path) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(tmp_path: Path) -> None:
 
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, 9)")

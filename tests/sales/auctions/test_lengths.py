@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import re
 import uuid
-from typing import Any
 
 import html5lib
 import pytest
@@ -36,8 +35,8 @@ async def open_for_lengths() -> tuple[uuid.UUID, dict[int, int]]:
     return release, {months: one.amount_minor for months, one in prices}
 
 
-async def test_a_licence_of_three_years_is_auctioned(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_licence_of_three_years_is_auctioned() -> None:
     _, posted = await open_for_lengths()
     buyer = await make_buyer()
     await save_card(buyer)

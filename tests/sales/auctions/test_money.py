@@ -221,8 +221,8 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
 
 
 # ------------------------------------------------------------------ the reserve
-async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised() -> None:
 
     release = await open_shop()
     ann = await make_buyer("atelier")
@@ -256,8 +256,8 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
     assert (await get_auction(await announce_of_shop(release, "limited"))).reserve_minor == FLOOR
 
 
-async def test_a_steward_sees_the_reckoning_before_and_after(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_steward_sees_the_reckoning_before_and_after() -> None:
 
     await open_shop()
     await add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
@@ -288,8 +288,8 @@ async def test_a_steward_sees_the_reckoning_before_and_after(stripe: Any) -> Non
         assert "couvre les ventes ordinaires" in page_text(await nobody.get(f"/fr/auctions/{form}"))
 
 
-async def test_a_partner_saves_a_card_on_the_page(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_partner_saves_a_card_on_the_page() -> None:
 
     release = await open_shop()
     await make_buyer("atelier")

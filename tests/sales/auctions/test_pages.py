@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from typing import Any
 
 import pytest
 
@@ -78,8 +77,8 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         assert ["data-log" in one for one in log] == [True, False], "new bids are written into the first page alone"
 
 
-async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_the_winner_pays_and_holds_the_window_alone() -> None:
 
     release = await open_shop()
     offer = await fetch_value("SELECT id FROM offer")

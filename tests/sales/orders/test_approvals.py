@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from typing import Any
 
 import html5lib
 import pytest
@@ -29,8 +28,8 @@ async def add_member(partner: uuid.UUID, name: str = "Eve") -> uuid.UUID:
     return member
 
 
-async def test_an_administrator_approves_exactly_the_order_and_the_invoice_names_both(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_administrator_approves_exactly_the_order_and_the_invoice_names_both() -> None:
     release, partner = await open_shop(), await make_buyer()
     await change_billing_of(partner)
     member, claire = await add_member(partner), await person_of("atelier@partner.example")
@@ -82,8 +81,8 @@ async def test_an_administrator_approves_exactly_the_order_and_the_invoice_names
 
 
 @pytest.mark.parametrize("role", ["approver", "accountant", "reader", "buyer"])
-async def test_of_an_administrators_colleagues_only_an_approver_decides(stripe: Any, role: str) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_of_an_administrators_colleagues_only_an_approver_decides(role: str) -> None:
     release, partner = await open_shop(), await make_buyer()
     await change_billing_of(partner)
     member, claire = await add_member(partner), await person_of("atelier@partner.example")
@@ -107,8 +106,8 @@ async def test_of_an_administrators_colleagues_only_an_approver_decides(stripe: 
         assert ("Approve and order" in shown, done.status_code, ordered) == (False, 403, 0)
 
 
-async def test_a_refused_order_stays_refused_with_another_reference_too(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_refused_order_stays_refused_with_another_reference_too() -> None:
     release, partner = await open_shop(), await make_buyer()
     await change_billing_of(partner)
     member, claire = await add_member(partner), await person_of("atelier@partner.example")
@@ -128,8 +127,8 @@ async def test_a_refused_order_stays_refused_with_another_reference_too(stripe: 
     assert await fetch_value("SELECT recipient FROM message WHERE kind = 'purchase_refused'") == str(member)
 
 
-async def test_a_company_without_another_approver_reads_so_and_nothing_is_asked(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_company_without_another_approver_reads_so_and_nothing_is_asked() -> None:
     release, partner = await open_shop(), await make_buyer()
     claire = await person_of("atelier@partner.example")
     await allow(partner, claire, approval_minor=0)

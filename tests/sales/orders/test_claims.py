@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import random
 import uuid
-from typing import Any
 
 import html5lib
 import pytest
@@ -35,8 +34,8 @@ async def file(browser: Browser, order: uuid.UUID, claim: uuid.UUID) -> None:
 
 
 @pytest.mark.long
-async def test_two_people_decide_and_shares_wait_until_they_did(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_two_people_decide_and_shares_wait_until_they_did() -> None:
     release = await open_shop()
     partner = await make_buyer()
     await make_buyer("rival")

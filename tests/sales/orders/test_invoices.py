@@ -39,8 +39,8 @@ async def issued() -> list[Any]:
     return await fetch("SELECT * FROM invoice ORDER BY kind DESC, position")
 
 
-async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note() -> None:
 
     release = await open_shop()
     partner = await make_buyer()
@@ -96,8 +96,8 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
         assert broken_rules(get_xml_from_pdf(answer.content)[1]) == []
 
 
-async def test_money_given_back_part_by_part_has_a_credit_note_each(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_money_given_back_part_by_part_has_a_credit_note_each() -> None:
 
     release = await open_shop()
     partner = await make_buyer()

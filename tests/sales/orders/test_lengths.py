@@ -7,7 +7,6 @@ import io
 import json
 import re
 import uuid
-from typing import Any
 
 import html5lib
 import httpx
@@ -37,8 +36,8 @@ SHOWN = [1, 3, 6, 12, 36, 60]
 
 
 @pytest.mark.long
-async def test_a_licence_is_bought_for_any_length(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_licence_is_bought_for_any_length() -> None:
     release, buyer = await open_shop(), await make_buyer()
     async with Browser() as atelier, Browser() as stranger:
         await atelier.sign_in("atelier@partner.example")
@@ -99,9 +98,9 @@ async def age_with(half_life_hours: int) -> None:
     await state_sheet("sheet-lyon", document, Actor(name="Sam", role="steward"), version=uuid.uuid4())
 
 
-async def test_lengths_that_cost_the_same_say_why(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_lengths_that_cost_the_same_say_why() -> None:
     """Figures that age in a day are worth nothing after three years or one: the longer costs nothing more, and it is said."""
-    del stripe
     await open_shop()
     await age_with(half_life_hours=48)
     await make_buyer()

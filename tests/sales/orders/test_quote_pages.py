@@ -7,7 +7,6 @@ import json
 import re
 import uuid
 from io import BytesIO
-from typing import Any
 
 import html5lib
 import pytest
@@ -32,8 +31,8 @@ from tests.support.reads import fetch_value
 ADDRESS = {"street": "12 rue des Capucins", "postcode": "69001", "city": "Lyon", "reference": " PO 4711 "}
 
 
-async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_time(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_time() -> None:
     release = await open_shop()
     partner = await make_buyer()
     rival = await make_buyer("rival")
@@ -105,8 +104,8 @@ async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_t
         assert (await other.submit(f"/en/quotes/{its}/orders", ADDRESS)).status_code == 303
 
 
-async def test_a_recalled_release_is_refunded_whole_by_a_button(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_recalled_release_is_refunded_whole_by_a_button() -> None:
     release = await open_shop()
     partner = await make_buyer()
     rival = await make_buyer("rival")
@@ -137,8 +136,8 @@ async def test_a_recalled_release_is_refunded_whole_by_a_button(stripe: Any) -> 
     assert rival
 
 
-async def test_a_price_is_held_for_thirty_days_as_a_pdf_that_a_colleague_reads_without_an_account(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_price_is_held_for_thirty_days_as_a_pdf_that_a_colleague_reads_without_an_account() -> None:
     release = await open_shop()
     partner = await make_buyer()
     rival = await make_buyer("rival")

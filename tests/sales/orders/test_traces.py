@@ -70,8 +70,8 @@ async def test_a_purchase_is_one_trace_and_names_nobody(site: Callable[[], Any])
         assert secret.lower().encode() not in sent, secret
 
 
-async def test_a_failure_is_traced_by_its_class_alone(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_failure_is_traced_by_its_class_alone() -> None:
     with collecting() as collector:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.address
         settings.cache_clear()

@@ -95,8 +95,8 @@ async def check_accounts() -> None:
     assert await list_unequal_accounts() == []
 
 
-async def test_while_all_of_an_order_is_refunded_no_credit_is_promised_beside_it(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_while_all_of_an_order_is_refunded_no_credit_is_promised_beside_it() -> None:
     order = await ordered_late()
     await request_order_refund(order["id"], "Ada", refund_id=uuid.uuid4())
     assert await service_credits.give_credits() == 0, "all of it is under way already"
@@ -108,8 +108,8 @@ async def test_while_all_of_an_order_is_refunded_no_credit_is_promised_beside_it
     await check_accounts()
 
 
-async def test_a_credit_larger_than_what_is_left_gives_what_is_left(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_credit_larger_than_what_is_left_gives_what_is_left() -> None:
     order = await ordered_late()
     promised = order["total_minor"] * BASIS_POINTS // 10_000
     left = promised // 3
@@ -124,8 +124,8 @@ async def test_a_credit_larger_than_what_is_left_gives_what_is_left(stripe: Any)
     await check_accounts()
 
 
-async def test_credits_that_wait_keep_no_other_from_leaving(stripe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_credits_that_wait_keep_no_other_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = (await ordered_late())["id"]
     await request_order_refund(waiting, "Ada", refund_id=uuid.uuid4(), amount_minor=1)
     await execute("UPDATE dataset SET budget_micro = 90000000")
@@ -143,8 +143,8 @@ async def test_credits_that_wait_keep_no_other_from_leaving(stripe: Any, monkeyp
 
 
 @pytest.mark.parametrize("state", ["ended", "paused"])
-async def test_a_credit_leaves_once_after_its_subscription_and_its_month_have_ended(stripe: Any, state: str) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_credit_leaves_once_after_its_subscription_and_its_month_have_ended(state: str) -> None:
     order = await ordered_late()
     promised = order["total_minor"] * BASIS_POINTS // 10_000
     await execute("UPDATE subscription SET state = $1, ended_at = CASE $1 WHEN 'ended' THEN now() END", state)
@@ -157,9 +157,9 @@ async def test_a_credit_leaves_once_after_its_subscription_and_its_month_have_en
 
 
 @pytest.mark.parametrize("paid_part", [0, 3_333, 9_000, 10_000])
-async def test_a_credit_on_an_invoice_is_owed_less_or_back_by_transfer(stripe: Any, paid_part: int) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_credit_on_an_invoice_is_owed_less_or_back_by_transfer(paid_part: int) -> None:
     """paid_part: what of the invoice the bank brought before, in ten thousandths."""
-    del stripe
     order = await ordered_late(pay_by="invoice")
     paid = order["total_minor"] * paid_part // 10_000
     if paid:

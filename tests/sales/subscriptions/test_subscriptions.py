@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
 
 import html5lib
+import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -20,10 +20,8 @@ from tests.sales.builders.shop import DAY, jobs, make_buyer, next_release, open_
 from tests.support.reads import ORDERED, fetch, fetch_one, fetch_value
 
 
-async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete(
-    stripe: Any,
-) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete() -> None:
     await open_shop()
     await make_buyer()
     await make_buyer("rival")
@@ -117,8 +115,8 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
     assert CHOICES[0] == 4
 
 
-async def test_what_is_not_paid_pauses_until_the_partner_goes_on(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_what_is_not_paid_pauses_until_the_partner_goes_on() -> None:
     await open_shop()
     partner = await make_buyer()
     await execute("UPDATE dataset SET cadence = 'week'")
@@ -146,8 +144,8 @@ async def test_what_is_not_paid_pauses_until_the_partner_goes_on(stripe: Any) ->
     assert await fetch_value("SELECT count(*) FROM purchase_order WHERE partner = $1", partner) == 2
 
 
-async def test_a_locked_price_is_not_raised_to_a_new_least_charge_and_what_cannot_be_sold_says_why(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_locked_price_is_not_raised_to_a_new_least_charge_and_what_cannot_be_sold_says_why() -> None:
     await open_shop()
     await make_buyer()
     await execute("UPDATE dataset SET cadence = 'week'")
@@ -174,8 +172,8 @@ async def test_a_locked_price_is_not_raised_to_a_new_least_charge_and_what_canno
         assert "1 of 4" in page_text(await browser.get(f"/en/subscriptions/{form}"))
 
 
-async def test_what_comes_late_or_covers_fewer_people_is_credited_in_part_by_itself(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_what_comes_late_or_covers_fewer_people_is_credited_in_part_by_itself() -> None:
     await open_shop()
     await make_buyer()
     await execute("UPDATE dataset SET cadence = 'week'")

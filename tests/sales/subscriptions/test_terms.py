@@ -51,10 +51,8 @@ async def sell_otherwise(worth_minor: int = WORTH) -> None:
 
 
 @pytest.mark.parametrize(("before", "after", "times"), [(NARROW, WIDE, 1), (WIDE, NARROW, 100)])
-async def test_a_release_comes_under_the_licence_whose_price_was_locked(
-    stripe: Any, before: Any, after: Any, times: int
-) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_release_comes_under_the_licence_whose_price_was_locked(before: Any, after: Any, times: int) -> None:
     await subscribe_to_terms(before, after)
     most = await fetch_value("SELECT locked_minor FROM subscription")
     await sell_otherwise(WORTH * times)
@@ -70,9 +68,9 @@ async def test_a_release_comes_under_the_licence_whose_price_was_locked(
     assert sold == before
 
 
-async def test_under_its_own_licence_a_release_costs_the_price_of_the_day_where_that_is_less(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_under_its_own_licence_a_release_costs_the_price_of_the_day_where_that_is_less() -> None:
     """The dataset is sold under a wider licence for as much: the narrow one of before is worth less of that."""
-    del stripe
     await subscribe_to_terms(NARROW, WIDE)
     locked = await fetch_value("SELECT locked_minor FROM subscription")
     await sell_otherwise(WORTH // 2)
@@ -83,9 +81,9 @@ async def test_under_its_own_licence_a_release_costs_the_price_of_the_day_where_
     assert (paid < locked, terms) == (True, "before-1")
 
 
-async def test_terms_for_other_purposes_and_countries_change_nothing_of_it(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_terms_for_other_purposes_and_countries_change_nothing_of_it() -> None:
     """Its partner may not have the new ones at all."""
-    del stripe
     await subscribe_to_terms(NARROW, NARROW, purposes=["ScientificResearch"], countries=["DE"])
     await sell_otherwise()
     with clock.shifted(8 * DAY):
@@ -94,8 +92,8 @@ async def test_terms_for_other_purposes_and_countries_change_nothing_of_it(strip
     assert [row["terms"] for row in await fetch(SOLD)] == ["before-1"]
 
 
-async def test_a_partner_reads_which_licence_it_subscribes_to_and_none_else_is_begun(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_partner_reads_which_licence_it_subscribes_to_and_none_else_is_begun() -> None:
     begun = await subscribe_to_terms(NARROW, WIDE)
     await execute("UPDATE subscription SET state = 'ended', ended_at = now()")
     async with Browser() as browser:
@@ -123,11 +121,11 @@ async def test_a_partner_reads_which_licence_it_subscribes_to_and_none_else_is_b
 
 
 @pytest.mark.parametrize("narrowed", [{"purposes": ["ScientificResearch"]}, {"countries": ["DE"]}, {}])
+@pytest.mark.usefixtures("stripe")
 async def test_a_sheet_that_is_worth_less_since_makes_the_locked_licence_cheaper(
-    stripe: Any, narrowed: dict[str, list[str]]
+    narrowed: dict[str, list[str]],
 ) -> None:
     """The dataset's figures are worth a hundredth since, sold to anybody, to researchers, or to one country."""
-    del stripe
     await subscribe_to_terms(NARROW, NARROW, **narrowed)
     locked = await fetch_value("SELECT locked_minor FROM subscription")
     await sell_otherwise(WORTH // 100)
@@ -139,8 +137,8 @@ async def test_a_sheet_that_is_worth_less_since_makes_the_locked_licence_cheaper
     assert sold["net_minor"] < locked / 50
 
 
-async def test_a_right_for_more_costs_more_than_a_lesser_one_that_is_sold_since(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_right_for_more_costs_more_than_a_lesser_one_that_is_sold_since() -> None:
     await subscribe_to_terms(WIDE, NARROW)
     await sell_otherwise()
     with clock.shifted(8 * DAY):

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import re
 import uuid
-from typing import Any
 
 import pytest
 from msgspec import structs
@@ -25,11 +24,11 @@ DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 
 
 @pytest.mark.parametrize(("waited", "credited"), [(0, 0), (2, 0), (8, 5)])
+@pytest.mark.usefixtures("stripe")
 async def test_who_subscribes_to_what_is_late_already_is_not_credited_for_the_days_before(
-    stripe: Any, waited: int, credited: int
+    waited: int, credited: int
 ) -> None:
     """The next week ended 20 days ago and is not published: its promise of 3 days counts from when it is subscribed to."""
-    del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 20 * DAY
     await open_shop(period=(end - 2 * WEEK, end - WEEK))
     await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
@@ -48,9 +47,9 @@ async def test_who_subscribes_to_what_is_late_already_is_not_credited_for_the_da
     )
 
 
-async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown() -> None:
     """The price rises between the page and the press: the page comes again with the new one, and what was chosen."""
-    del stripe
     await open_shop()
     await execute("UPDATE dataset SET cadence = 'week'")
     partner = await make_buyer()
@@ -75,9 +74,9 @@ async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown(stripe: Any
     assert await fetch_value("SELECT locked_minor FROM subscription") < int(again[1])
 
 
-async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_another(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_another() -> None:
     """Two pages pressed at once, a quote that expires while its form is open, and another partner's quote."""
-    del stripe
     release = await open_shop()
     await execute("UPDATE dataset SET cadence = 'week'")
     partner, rival = await make_buyer(), await make_buyer("rival")
@@ -101,9 +100,9 @@ async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_ano
     assert await fetch_value("SELECT count(*) FROM purchase_order") == 1, "two pages of one quote order it once"
 
 
-async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price() -> None:
     """A release of twelve weeks is published beside the next week: the subscription orders the week."""
-    del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     await open_shop(rows=1_000, period=(end - 14 * WEEK, end - 13 * WEEK))
     await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
@@ -118,14 +117,14 @@ async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: A
 
 
 @pytest.mark.parametrize(("half_life_days", "worth"), [(7, 3), (30, 3), (30, 1)])
+@pytest.mark.usefixtures("stripe")
 async def test_on_the_eve_of_a_release_only_the_sheet_is_locked_and_never_its_age(
-    stripe: Any, half_life_days: int, worth: int
+    half_life_days: int, worth: int
 ) -> None:
     """The latest release is old and cheap on the eve of the next one, which costs what it costs at its own age.
 
     The sheet states `worth` times as much since: what is locked is the sheet of the eve.
     """
-    del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     await open_shop(period=(end - WEEK, end))
     await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
@@ -144,8 +143,8 @@ async def test_on_the_eve_of_a_release_only_the_sheet_is_locked_and_never_its_ag
     assert paid == posted > old
 
 
-async def test_a_partner_has_a_dataset_alone_though_others_subscribe_to_it_and_their_releases_wait(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_partner_has_a_dataset_alone_though_others_subscribe_to_it_and_their_releases_wait() -> None:
     release = await open_shop()
     await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
     partner, rival = await make_buyer("first"), await make_buyer("second")

@@ -31,10 +31,10 @@ async def token_of_help(browser: Browser) -> str:
         ("12", "http://testserver.example/fr/help", "fr"),
     ],
 )
+@pytest.mark.usefixtures("database_url")
 async def test_a_form_without_its_hidden_id_is_shown_again_as_it_was_typed(
-    database_url: str, form_id: str | None, referer: str, language: str
+    form_id: str | None, referer: str, language: str
 ) -> None:
-    del database_url
     async with Browser() as anyone:
         token = await token_of_help(anyone)
         fields = {"_csrf_token": token, "email": "ann@example.org", "text": TYPED, "about": "an order"}

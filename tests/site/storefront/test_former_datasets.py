@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pytest
 
 from marketplace.catalogue.offers.actions import withdraw_offer
 from marketplace.datasets.releases.publishing import revoke
@@ -10,8 +10,8 @@ from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import make_first_sale
 
 
-async def test_a_recalled_dataset_says_why_to_its_buyer_and_to_strangers(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_recalled_dataset_says_why_to_its_buyer_and_to_strangers() -> None:
     async with Browser() as buyer, Browser() as stranger:
         order = await make_first_sale(buyer)
         await revoke(order["release"], reason_fr="Faux.", reason_en="It was wrong.", by="Samir")
@@ -26,8 +26,8 @@ async def test_a_recalled_dataset_says_why_to_its_buyer_and_to_strangers(stripe:
         assert "Faux." in (await stranger.get("/fr/datasets/lyon")).text
 
 
-async def test_a_withdrawn_dataset_says_since_when_and_leads_to_its_order(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_withdrawn_dataset_says_since_when_and_leads_to_its_order() -> None:
     async with Browser() as buyer:
         order = await make_first_sale(buyer)
         await withdraw_offer("lyon")

@@ -50,8 +50,8 @@ async def test_the_order_says_which_vat_and_why(stripe: Any, case: tuple[str, bo
         assert (session["customer"], customer["email"]) == (customer["id"], "atelier@partner.example")
 
 
-async def test_an_order_says_step_by_step_what_happened_to_it_in_both_languages(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_an_order_says_step_by_step_what_happened_to_it_in_both_languages() -> None:
     release, partner = await open_shop(), await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import Any
+
+import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -58,9 +59,9 @@ async def three_weeks() -> list[uuid.UUID]:
     return [first] + [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in (1, 2)]
 
 
-async def test_a_basket_is_charged_once_in_one_tab_and_in_two(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_a_basket_is_charged_once_in_one_tab_and_in_two() -> None:
     """What is being charged is not the partner's yet: before, a second tab charged all of it again."""
-    del stripe
     releases = await three_weeks()
     partner = await make_buyer()
     await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
@@ -80,8 +81,8 @@ async def test_a_basket_is_charged_once_in_one_tab_and_in_two(stripe: Any) -> No
         assert (has.status_code, "You have this release until" in page_text(has)) == (409, True)
 
 
-async def test_a_basket_on_credit_is_owed_once(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_basket_on_credit_is_owed_once() -> None:
     releases = await three_weeks()
     partner, ada, bob = await make_buyer(), await make_staff("Ada"), await make_staff("Bob")
     await with_limit(partner, 100_000_000, ada, bob)
@@ -97,8 +98,8 @@ async def test_a_basket_on_credit_is_owed_once(stripe: Any) -> None:
     assert await fetch_value("SELECT count(*) FROM licence") == 3
 
 
-async def test_a_private_offer_is_accepted_once(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_private_offer_is_accepted_once() -> None:
     await open_shop()
     partner, samir = await make_buyer(), await make_staff("Samir", "steward")
     await with_limit(partner, 100_000_000, await make_staff("Ada"), await make_staff("Bob"))
@@ -123,9 +124,9 @@ async def test_a_private_offer_is_accepted_once(stripe: Any) -> None:
         assert await fetch_value("SELECT count(*) FROM credit_sale") == 1
 
 
-async def test_two_quotes_of_one_release_are_not_both_owed(stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+async def test_two_quotes_of_one_release_are_not_both_owed() -> None:
     """Two tabs at once, each with a quote of its own; before, both were sold on invoice."""
-    del stripe
     release, partner = await open_shop(), await make_buyer()
     await with_limit(partner, 100_000_000, await make_staff("Ada"), await make_staff("Bob"))
     await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
@@ -150,8 +151,8 @@ async def test_two_quotes_of_one_release_are_not_both_owed(stripe: Any) -> None:
             assert again.status_code == 303, "a page that is paid by hand may be left and opened anew"
 
 
-async def test_a_claim_is_filed_once(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_claim_is_filed_once() -> None:
     release, partner = await open_shop(), await make_buyer()
     written = {"reason": "wrong_figures", "evidence": "Zone 871f90209ffffff is empty on Sunday."}
     async with Browser() as browser:
@@ -184,8 +185,8 @@ async def test_a_trial_is_begun_once() -> None:
     assert await fetch_value("SELECT count(*) FROM trial") == 2
 
 
-async def test_a_subscription_begins_pauses_goes_on_and_ends_once(stripe: Any) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_a_subscription_begins_pauses_goes_on_and_ends_once() -> None:
     await open_shop()
     await make_buyer()
     await execute("UPDATE dataset SET cadence = 'week'")

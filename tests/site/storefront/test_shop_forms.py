@@ -220,8 +220,8 @@ LISTS: Final = {"product", "grain", "reason", "partner", "dataset", "releases"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(stripe: Any, name: str) -> None:
-    del stripe
+@pytest.mark.usefixtures("stripe")
+async def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(name: str) -> None:
     form = forms_of_shop(await open_form_shop())[name]
     email = {"buyer": "atelier@partner", "other": "rival@partner", "steward": "samir@partage"}[form.who]
     async with Browser() as browser:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", ["notice", "terms", "privacy", "cookies"])
-async def test_a_page_names_what_is_missing_until_it_is_set(name: str, database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_page_names_what_is_missing_until_it_is_set(name: str) -> None:
     async with Browser() as anyone:
         assert "CONTACT_EMAIL" in page_text(await anyone.get(f"/fr/legal/{name}"))
         os.environ |= {
@@ -42,8 +42,8 @@ async def test_a_page_names_what_is_missing_until_it_is_set(name: str, database_
         assert (await anyone.get("/fr/legal/nonsense")).status_code == 404
 
 
-async def test_the_operators_own_text_replaces_ours_and_runs_nothing(database_url: str, tmp_path: Path) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_the_operators_own_text_replaces_ours_and_runs_nothing(tmp_path: Path) -> None:
     (tmp_path / "terms.fr.md").write_text("# Nos conditions\n\n<script>alert(1)</script>")
     os.environ["LEGAL_TEXTS"] = str(tmp_path)
     settings.cache_clear()
@@ -54,8 +54,8 @@ async def test_the_operators_own_text_replaces_ours_and_runs_nothing(database_ur
     assert "What is forbidden" in english.text, "where there is no text in a language, ours is shown"
 
 
-async def test_the_privacy_notice_lists_the_purposes_in_force(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_the_privacy_notice_lists_the_purposes_in_force() -> None:
     async with Browser() as anyone:
         assert "nobody’s data is used" in page_text(await anyone.get("/en/legal/privacy"))
         purpose = await consent.define_purpose(
@@ -67,8 +67,8 @@ async def test_the_privacy_notice_lists_the_purposes_in_force(database_url: str)
         assert 'href="/en/legal/privacy"' in (await anyone.get("/en/sign-in")).text
 
 
-async def test_a_question_reaches_the_operator_with_its_order_named(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_question_reaches_the_operator_with_its_order_named() -> None:
     await make_partner()
     await add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
     with open_post_office() as office:
@@ -99,8 +99,8 @@ async def test_a_question_reaches_the_operator_with_its_order_named(database_url
             assert (await claire.get("/en/staff/questions")).status_code == 403
 
 
-async def test_a_strangers_address_is_one_recipient_and_says_that_nobody_showed_it(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_a_strangers_address_is_one_recipient_and_says_that_nobody_showed_it() -> None:
     await add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
     fields = {"email": "victim%40corp.example?cc=eve@evil.example", "about": "P-2026-000007", "text": "\x00<b>Hello"}
     async with Browser() as eve, Browser() as ada:
@@ -114,8 +114,8 @@ async def test_a_strangers_address_is_one_recipient_and_says_that_nobody_showed_
     assert "A stranger: nothing shows that the address, the order or the line is theirs" in page_text(shown)
 
 
-async def test_questions_are_bounded_and_end(database_url: str) -> None:
-    del database_url
+@pytest.mark.usefixtures("database_url")
+async def test_questions_are_bounded_and_end() -> None:
     async with Browser() as anyone:
         for text in ("", "x" * 4001):
             answer = await anyone.submit("/en/help", {"email": "eve@example.org", "text": text})
