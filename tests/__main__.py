@@ -3,8 +3,6 @@
 `bench NAME` runs one benchmark, `--smallest` at its smallest size, and `release DIRECTORY` makes what a release publishes.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -3,23 +3,19 @@
 Shapes are what calls take and give, as typed dictionaries; each call is a method. A test compares.
 """
 
-from __future__ import annotations
-
 import asyncio
 import builtins
 import keyword
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import httpx
 
 from marketplace.site.app import create_app
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FOLDER: Final = ROOT / "marketplace/client"
 NOT_FOR_PARTNERS: Final = ("operator",)

@@ -8,12 +8,11 @@ arrows get a place of their own in each row that they cross.
 Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", 1981.
 """
 
-from __future__ import annotations
-
 import ast
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from xml.sax.saxutils import escape
 
 from msgspec import Struct
@@ -21,9 +20,6 @@ from msgspec import Struct
 from marketplace.core.districts import DISTRICTS
 from tests.support.districts import district_of, packages
 from tests.support.source import PRODUCT, ROOT, file_of_module, imports_of, package_of, product_files, tree_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 FOLDER: Final = ROOT / "marketplace/site/docs/developer"
 NARROWEST: Final = 700

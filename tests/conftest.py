@@ -1,14 +1,14 @@
 """What database tests share: one embedded server a run, one fresh migrated database a test, invariants swept at the end."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import inspect
 import itertools
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 
 from marketplace.__main__ import log_plainly
 from marketplace.core import database
-from marketplace.core.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER, EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.people.identity import passwords
 from marketplace.site.serving.server import keep_loaded
@@ -28,12 +28,6 @@ from tests.support.local_stripe import counterpart, site, stripe  # noqa: F401 (
 from tests.support.rows import check_rows
 from tests.support.server import as_serving, server_with_template
 from tests.support.wheel import installed, released  # noqa: F401 (fixtures of the wheel's and the client's tests)
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 database.row_check = check_rows
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # production's takes a tenth of a second

@@ -5,24 +5,19 @@ a line replaced by a wrong one and the tests that should notice, which pass with
 once, so that a fault that no longer fits is reported, not passed over. Two are tried at once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
-from typing import TYPE_CHECKING
 
 from tests.support.server import RUNNING, server_with_template
 from tests.support.warm import Warm
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUMENTS = (

@@ -1,15 +1,12 @@
 """The manual's page of personal data, written from the tables' declarations: `python -m tests.personal_data`."""
 
-from __future__ import annotations
+from typing import Final
 
-from typing import TYPE_CHECKING, Final
+from piccolo.table import Table
 
 from migrations.schema import tables
 from tests.support.ratchet import rule
 from tests.support.source import ROOT, Finding, text_of
-
-if TYPE_CHECKING:
-    from piccolo.table import Table
 
 PAGE: Final = ROOT / "marketplace/site/docs/reference/personal-data.md"
 HEAD: Final = """# Personal data

@@ -3,8 +3,6 @@
 In CI a missing one is an error; elsewhere a test that lacks its program skips and says so.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -3,8 +3,6 @@
 It refuses when a rule's sum would grow, unless called with `moved`: a move can show what was hidden. `python -m tests.ratchet list RULE [PATH …]` lists a rule's findings.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from importlib import import_module

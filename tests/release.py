@@ -4,8 +4,6 @@ All of it comes from the commit that is checked out, and the same commit gives t
 nothing is made, and one sentence says what.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -16,13 +14,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from marketplace.core.version import VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CHANGELOG: Final = "marketplace/site/docs/developer/changelog.md"
 TAG: Final = f"v{VERSION}"

@@ -1,19 +1,14 @@
 """Money, keys, factors, erasure and exports: each such route asks once more who it is, and this is the list of them."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+
+from litestar.handlers import HTTPRouteHandler
 
 from marketplace.core import clock
 from marketplace.people.identity.guards import PROOF_LASTS, recently_proved
 from marketplace.site.serving.routes import GUARDS
+from tests.people.builders import Browser
 from tests.support.routes import FORM, KINDS, NAMES, OUR_ROUTES, expectation_of, path_with_ids, sign_in_everyone
-
-if TYPE_CHECKING:
-    from litestar.handlers import HTTPRouteHandler
-
-    from tests.people.builders import Browser
 
 ASKED_AGAIN = {
     "bank details": {

@@ -1,21 +1,16 @@
 """Every benchmark runs as the command runs it, in a process of its own, and its lines are as people and programs read them."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
+from marketplace.core.postgres import EmbeddedPostgres
 from tests.benchmarks._bench import benchmark_names
 from tests.support.server import RUNNING
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from marketplace.core.postgres import EmbeddedPostgres
 
 FIGURE = re.compile(r"(?P<name>\w+) [\w-]+(\.[\w-]+)* -?\d+(\.\d+)? \S.*[a-z].*")
 """A figure: the benchmark, what is measured, the bare number, and what it was measured against."""

@@ -1,7 +1,5 @@
 """What can be checked of docker-compose.yml without an engine: its shape, its names, who holds which secret, and that it says what we serve."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re

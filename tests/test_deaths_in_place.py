@@ -1,7 +1,5 @@
 """The fault at every await, tried on work that is right and on work that is not: the first ends as in peace, the second does not."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,15 +1,11 @@
 """The demo does what an operator can: it uses what commands, pages, routes and jobs use, and writes no SQL of its own."""
 
-from __future__ import annotations
-
 import ast
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from tests.support.source import file_of_module, nodes_of, product_files, strings_in, tree_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 ENTRY_POINT: Final = re.compile(
     r"marketplace/(commands/\w+|[\w/]*/(\w+_)?pages|[\w/]*/(\w+_)?api|[a-z]+/jobs|site/(jobs/own|webhooks|app|serving/server))\.py"

@@ -1,7 +1,5 @@
 """Every fault planted in the code of money is noticed by its tests: a third of them each day, all where EVERY_DEATH is set."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.mutations import FAULTS, ROOT, main

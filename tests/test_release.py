@@ -1,11 +1,9 @@
 """`python3 tests release` says in one sentence what is missing, and makes nothing then; `tests/test_wheel.py` makes a whole release."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,6 @@ from marketplace.core.version import VERSION
 from tests import release
 from tests.support.checkouts import commit_all, git
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = f"# Changelog\n\n## {VERSION} (2026-12-01)\n\n- It sells.\n"
 

@@ -1,14 +1,13 @@
 """Every route states who may ask it and what a stranger's id gets; every kind of visitor asks every route, and it is so."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
 from marketplace.core import clock
@@ -30,11 +29,6 @@ from tests.support.routes import (
     status_of_route,
 )
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from litestar.handlers import HTTPRouteHandler
 
 PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 """Programs that show who they are by a token or a signature: their own tests ask as them."""

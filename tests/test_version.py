@@ -1,7 +1,5 @@
 """The version is written once, and every place that states one reads it there; deep tests look into the wheel."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The package installs: the wheel that a release publishes, in an empty environment away from the checkout, holds all that the product needs."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -9,14 +7,15 @@ import re
 import subprocess
 import time
 import zipfile
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from packaging.utils import canonicalize_name
 
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.version import VERSION
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, to_json
 from pricing.merkle import merkle_root
@@ -26,11 +25,6 @@ from tests.support.production import OPERATORS_OWN
 from tests.support.server import SERVING, as_serving
 from tests.support.source import ROOT, text_of
 from tests.support.wheel import Installed, files_of_the_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.deep
 

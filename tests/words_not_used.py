@@ -5,20 +5,15 @@ the English of `fr.po`, scripts, SQL and documents. `python -m tests.words_not_u
 Add a word when a review finds one that had to be read twice.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from tests.support.ratchet import rule
 from tests.support.source import Finding, nodes_of, strings_in, text_of, tracked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 SUFFIXES = (".py", ".html", ".po", ".md", ".sql", ".js", ".css", ".toml", ".yml", ".yaml")
 EXEMPT = ("tests/words_not_used.py", "tests/structure/test_words.py", "migrations/history/")

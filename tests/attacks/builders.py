@@ -1,17 +1,17 @@
 """What attackers have: former colleagues, a gate's keys, people who live in two places."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from marketplace.core import clock, database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.datasets.builds import canary_counts
 from marketplace.datasets.builds.aggregation import Aggregation
@@ -19,17 +19,10 @@ from marketplace.datasets.releases import actions as releases
 from marketplace.people.identity import actions, ending
 from marketplace.privacy import drawing
 from marketplace.privacy.gate import findings as gate
+from marketplace.privacy.specification import Specification
 from tests.datasets.builders import PERIOD
 from tests.people.builders import PASSWORD, make_partner, person_of
 from tests.privacy.specs import gaussian, specification
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
-    from marketplace.privacy.specification import Specification
-
 
 EVE, FRIEND = "eve@atelier.example", "friend@elsewhere.example"
 

@@ -1,10 +1,9 @@
 """Approval above an amount, attacked: one's own, another order than was approved, twice, at once, revoked, split."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
+from typing import Self
 
 import pytest
 
@@ -28,7 +27,7 @@ from tests.support.reads import fetch, fetch_value
 class FourEyesCompany:
     """Two administrators, a member and a key, each of whom may order `without` cents within a day alone."""
 
-    async def open(self, without: int = 0) -> FourEyesCompany:
+    async def open(self, without: int = 0) -> Self:
         self.release, self.partner = await open_shop(), await make_buyer()
         await have_everything_cost(FLOOR)
         first = (await spender_for(self.partner)).person

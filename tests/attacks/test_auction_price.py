@@ -1,7 +1,5 @@
 """An auction undercuts the posted price: the same licence for a fraction of it, a page away."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

@@ -3,12 +3,11 @@
 And a leader who keeps an auction open for as long as it likes.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -27,9 +26,6 @@ from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.sales.builders.shop import make_buyer, open_shop
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TABLES = ("auction", "auction_lot")
 

@@ -1,12 +1,13 @@
 """Bid shielding: two accomplices drive the price out of everybody's reach, do not pay, and have the lot for a fraction."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+import uuid
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from marketplace.core.database import execute
@@ -27,12 +28,6 @@ from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, pay
 from tests.support.local_stripe import counterpart, stripe  # noqa: F401 (fixtures)
 from tests.support.reads import fetch, fetch_value
 from tests.support.scenes import books_are_clean
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
-
-    import httpx
 
 SHIELD = "15000"
 """Euros: far beyond what any honest bidder would pay."""

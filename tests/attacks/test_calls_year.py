@@ -1,7 +1,5 @@
 """The attack: learn about people by one call for contributors after another, beside a year that is spent already."""
 
-from __future__ import annotations
-
 import pytest
 
 from marketplace.core.errors import Conflict

@@ -1,11 +1,11 @@
 """The attack: count a person while they consent, wait until they have withdrawn, and publish them all the same."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -21,10 +21,6 @@ from tests.consent.builders import PURPOSE
 from tests.datasets.builders import LONG_AGO, PERIOD, crowd, declare, kept, make_subscribers, write
 from tests.people.builders import visiting
 from tests.support.waiting import until_blocked
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 IN_IT, NOT_IN_IT, WEEK = 5, 299, dt.timedelta(days=7)
 

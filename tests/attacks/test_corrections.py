@@ -4,12 +4,11 @@ Tried: the corrected file beside what it corrects, under another name, in other 
 erased themselves, brought back by a corrected file; and a past release made to say that it was counted from today's files.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shutil
-from typing import TYPE_CHECKING
+import uuid
+from pathlib import Path
 
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
@@ -26,10 +25,6 @@ from marketplace.people.identity.actions import claim_line, erase_person, issue_
 from tests.attacks.builders import build_revision
 from tests.datasets.builders import START, ZONES, at, crowd, declare, kept, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("_room")
 PEOPLE = range(1, 301)

@@ -1,9 +1,7 @@
 """Somebody in La Réunion deletes a day: what they did on it there must not be counted in that day of a dataset of there."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,9 +13,6 @@ from marketplace.datasets.retractions.actions import apply_retractions
 from marketplace.subscribers.my_data.actions import delete_days
 from tests.datasets import builders
 from tests.subscribers.builders import sales
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAY, LINE = dt.date(2026, 10, 1), 1
 

@@ -4,8 +4,6 @@ Two marketplaces share the operator's table and all that was noised. They differ
 contribution. Page and command answer both the same, to the byte.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os

@@ -6,8 +6,6 @@ address there is. What they get must be the same to the byte: a new one is among
 costs: the statements that the database is sent for it, by which its time would say what its bytes do not.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import functools
 import io
@@ -18,16 +16,20 @@ import re
 import sys
 import uuid
 import zipfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from marketplace.catalogue.offers.actions import quote as ask_price
 from marketplace.catalogue.offers.stated import count_published
 from marketplace.consent.purposes import actions as consent
 from marketplace.core import clock, database
 from marketplace.core.database import copy_in
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.datasets.releases import actions, queries
 from marketplace.datasets.releases.ingestion import ingest_events
@@ -50,14 +52,6 @@ from tests.datasets.builders import ZONES, write
 from tests.people.builders import visiting
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value, statements_sent
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import httpx
-    from numpy.typing import NDArray
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 NOW = dt.datetime(2026, 10, 5, 9, 0, tzinfo=dt.UTC)
 FROM = dt.datetime(2026, 9, 28, tzinfo=dt.UTC)

@@ -5,12 +5,12 @@ shown the SHA-256 of what was counted, of the store's version of a day or of a p
 anybody but an auditor sees has such a digest, nor what is under the public log's root unless a secret is hashed with it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING, Any
+import uuid
+from pathlib import Path
+from typing import Any
 
 from marketplace.core.settings import settings
 from marketplace.datasets.releases import actions, dossier, queries
@@ -18,10 +18,6 @@ from marketplace.datasets.releases.ingestion import ingest_events
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.people.builders import PASSWORD, Browser, add_staff
 from tests.support.reads import fetch
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 PEOPLE = range(1, 301)
 SHOWN = 16

@@ -1,7 +1,5 @@
 """The attack: a stranger who knows an email has the site write to it again and again, by every form that causes a letter."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

@@ -1,15 +1,11 @@
 """Forged forms: a token is good for one session only, however an attacker plants it; over HTTPS no neighbour can plant any."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
+
+import pytest
 
 from marketplace.core.settings import settings
 from tests.people.builders import PASSWORD, Browser, make_partner, page_text
-
-if TYPE_CHECKING:
-    import pytest
 
 CLAIRE = "claire@atelier.example"
 

@@ -4,8 +4,6 @@ They have their password, a session in another browser, API keys, the link that 
 themselves that they never used, and a link that they made for a friend. Two administrators remove each other at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

@@ -1,11 +1,11 @@
 """The attack: a line's next holder learns where its former one was, from what lies before the line was theirs."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
+import uuid
 import zipfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -18,10 +18,6 @@ from marketplace.subscribers.my_data.actions import make_own_maps
 from tests.datasets import builders
 from tests.oversight.builders import LINE, somebody
 from tests.people.builders import PASSWORD, Browser, words
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 DAY = dt.timedelta(days=1)
 HEIR, FRIEND, FRIENDS_LINE = "ann@heir.example", "bo@friend.example", 2

@@ -5,32 +5,27 @@ any noise at all. Each fault here is planted in what counts or draws, and the ga
 False alarms: below 1e-6 a release, by exact tests.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from marketplace.datasets.builds.aggregation import Aggregation
+from marketplace.datasets.builds.counting_query import CountingQuery
 from marketplace.datasets.releases import actions, dossier, queries
 from marketplace.privacy import drawing, noise, sampler
 from marketplace.privacy.gate import attacks, audit, canaries, patterns
 from marketplace.privacy.gate import findings as gate
+from marketplace.privacy.specification import Specification
 from tests.attacks.builders import KEY, SPECIFICATIONS, membership
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.privacy.specs import specification
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from marketplace.datasets.builds.counting_query import CountingQuery
-    from marketplace.privacy.specification import Specification
 
 
 class NoNoise(drawing.Source):

@@ -5,19 +5,15 @@ right size, or nearly. Each is planted in what draws; the audit convicts each, a
 1e-6 a release, with those of all other tests.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from marketplace.privacy import drawing, noise, sampler
 from marketplace.privacy.gate import patterns
 from tests.attacks.builders import SPECIFICATIONS, _own_state, membership
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["_own_state"]
 

@@ -1,7 +1,5 @@
 """Guessing passwords, codes and invitations: slow for who guesses, in every way; nobody else is kept out."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

@@ -1,11 +1,10 @@
 """Hostile bodies, files, paths, headers and encodings, of every route as everyone who may ask it: no 5xx, and none is slow."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,15 +16,11 @@ from marketplace.core.settings import settings
 from marketplace.people.identity.guards import COOKIE, begin_session
 from marketplace.site.serving.form_tokens import TOKEN_COOKIE, token_of
 from marketplace.site.serving.refusals import MACHINE_PATHS
+from tests.people.builders import Browser
 from tests.support.hostile import Ask, Place, asks, places
 from tests.support.market import seed_demo
 from tests.support.routes import KINDS, OUR_ROUTES, OWNERS, expectation_of, key_of, sign_in_everyone
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.people.builders import Browser
 
 SLOWEST_SECONDS = 3
 ENDLESS = "/stream"

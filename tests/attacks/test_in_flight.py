@@ -4,11 +4,10 @@ The owner's request waits where its statements are made and not committed, as on
 meanwhile is judged by the password that still is in force, and must not outlive it.
 """
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import pytest
@@ -31,9 +30,6 @@ from tests.people.builders import (
 )
 from tests.support.reads import fetch_value
 from tests.support.waiting import until_blocked
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.owner("it locks a table")
 

@@ -4,11 +4,11 @@ A former holder with an old receipt's link; a jealous hand with that link; a car
 or late; a form with days of no calendar; one who asks for a thousand maps; a notice that changes while somebody pauses.
 """
 
-from __future__ import annotations
-
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -32,10 +32,6 @@ from tests.people.builders import PASSWORD, Browser, kinds_written, make_staff, 
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.operators import put_as_shop, system
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
 
 PURPOSE = sales.PURPOSE
 CLINIC = builders.ZONES[1]

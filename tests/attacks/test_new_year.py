@@ -1,11 +1,10 @@
 """A year's privacy is spent at its end, and another at the next one's beginning: two whole budgets within days."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +18,6 @@ from marketplace.datasets.releases.year_budget import foresee
 from marketplace.privacy.budget import YEAR_DAYS, Loss, rolling_year_micro, year_epsilon_micro
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 NEW_YEAR = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 WEEK = dt.timedelta(days=7)

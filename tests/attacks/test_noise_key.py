@@ -5,8 +5,6 @@ with a key that follows from the secret, both hypotheses about the victim could 
 published: exactly. Every build therefore draws a key of its own. False alarms: below 1e-6 each.
 """
 
-from __future__ import annotations
-
 import ctypes
 import dataclasses
 import datetime as dt
@@ -16,7 +14,9 @@ import os
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import uuid
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,7 @@ from marketplace.datasets.builds.aggregation import Aggregation
 from marketplace.datasets.releases import actions, publishing, queries
 from marketplace.privacy import drawing, editions
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
+from marketplace.privacy.specification import Specification
 from tests.datasets.builders import (
     BANDS,
     END,
@@ -45,12 +46,6 @@ from tests.datasets.builders import (
 )
 from tests.privacy.specs import MONDAY, specification
 from tests.support.production import OPERATORS_OWN
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
-
-    from marketplace.privacy.specification import Specification
 
 HOURS, PEOPLE = 24, 60
 

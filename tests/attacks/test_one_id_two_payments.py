@@ -1,7 +1,5 @@
 """The id of a form is the payer's to choose: the id of a deposit, given to an order, must not let the deposit pay it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

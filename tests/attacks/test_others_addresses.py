@@ -1,7 +1,5 @@
 """Somebody signs up with another's address: its owner signs up all the same, and it is theirs as soon as they confirm it."""
 
-from __future__ import annotations
-
 import pytest
 
 from marketplace.core.errors import Conflict

@@ -1,8 +1,6 @@
 """The attack: somebody who refuses a sector is counted for it, because a line above theirs narrowed its consent and went."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,6 @@ from marketplace.consent.switches.rules import EVERYTHING
 from marketplace.core.instants import FOREVER_US
 from marketplace.datasets.releases import actions as datasets
 from tests.datasets import builders
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VICTIM, HIGHER = 77, 90
 REFUSING = structs.replace(EVERYTHING, sectors=("public",))

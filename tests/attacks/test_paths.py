@@ -1,7 +1,5 @@
 """Odd paths: doubled slashes reach nothing that single ones do not, and names that no file can have are not found."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

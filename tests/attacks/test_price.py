@@ -4,31 +4,25 @@ The cities are lognormal: consent thins their people, noise is coupled across th
 seeded, so what holds once holds always. Menus of several releases are the theorems of `tests/pricing/test_order.py`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import math
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from marketplace.core.instants import months_later
 from pricing.measure import Hours
 from pricing.order import STEPS, Licence, Lot, Priced, price
 from pricing.sheet import Consent, Figures, Law, Points, Segment, Sheet, Terms, Zone, points_of
 from pricing.valuation import least_bias
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
 
 SHARED = Path(os.environ.get("PARTAGE_SHARED", Path(__file__).parents[3] / "shared"))
 NOON = 500_000

@@ -6,17 +6,17 @@ offer takes off, with another payment fee, and with the same refund of a part: p
 and the public log must be the same to the byte. Finance sees in each what was paid.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from marketplace.core import clock, database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.money.ledger.chart import LOSSES
 from marketplace.money.ledger.queries import balance
 from marketplace.oversight.public_log.actions import keep_log
@@ -28,11 +28,6 @@ from tests.people.builders import make_staff, visiting, words
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.sales import given_back
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 POSTED = 100_010
 MOST_OFF = 3_500

@@ -1,7 +1,5 @@
 """Five frauds of an operator who holds every key, each found offline by somebody who kept what they were given."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import hashlib
@@ -10,7 +8,8 @@ import secrets
 import shutil
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import rfc8785
 
@@ -44,9 +43,6 @@ from tests.oversight.builders import agree, log_folder, log_key, state_facts, up
 from tests.people.builders import Browser
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.support.owner import as_owner
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def forged_quote(document: bytes, *, law: dict[str, Any] | None = None, **terms: Any) -> dict[str, str]:

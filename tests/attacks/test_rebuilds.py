@@ -4,9 +4,8 @@ Where the noise of both were one, or the second were free of charge, what was co
 retracted hour. Each is charged whole and drawn afresh, so a difference bears the noise of two.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,10 +20,6 @@ from marketplace.privacy.noise import Law
 from tests.attacks.builders import build_revision
 from tests.datasets.builders import PERIOD, ZONES, at, declare, kept, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 PEOPLE = range(1, 1_201)
 EPSILON = 4_000_000

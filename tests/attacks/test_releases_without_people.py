@@ -4,8 +4,6 @@ Noise alone lifts a figure to the threshold now and then. If such a release were
 statement about people; so it is sold like any other, and what its contributors would get stays the operator's.
 """
 
-from __future__ import annotations
-
 from marketplace.money.ledger.chart import OPERATOR_PAYABLE, SUBSCRIBERS_HELD
 from marketplace.money.ledger.queries import balance
 from marketplace.oversight.invariants import broken

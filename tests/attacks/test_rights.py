@@ -1,10 +1,9 @@
 """The attack: buy the right to pass figures on, and share one licence among ten companies, or with a sector switched off."""
 
-from __future__ import annotations
-
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,9 +19,6 @@ from tests.catalogue.builders import charge_at_least, make_span, open_catalogue,
 from tests.datasets.builders import PERIOD, ZONES, crowd, declare, make_subscribers, write
 from tests.people.builders import make_partner, visiting, words
 from tests.support.reads import fetch_one
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEN = [f"Company {number}" for number in range(10)]
 

@@ -1,7 +1,5 @@
 """What a second look found, each at its smallest: nested proofs, days at their ends, names and passwords, caches, tokens."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

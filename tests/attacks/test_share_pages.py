@@ -6,20 +6,21 @@ difference: every page and file of everybody else must be the same to the byte. 
 was but one, and reads the pages of colluding subscribers, decides about that one no better than the promise allows.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import random
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from scipy import stats
 
 from marketplace.core import clock, database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.privacy import drawing
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.contribution_actions import index_contributions
@@ -29,13 +30,6 @@ from tests.privacy.specs import counts_of, specification
 from tests.subscribers.builders import sales
 from tests.subscribers.builders.sales import given_back
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import httpx
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 VICTIM, PROMISED, OTHERS = 77, 5, (1, 2, 40)
 TRIALS = 80

@@ -3,13 +3,12 @@
 The theorems are proved in `tests/pricing/test_order.py`; here the product is asked, with its tables, jobs and clocks.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from marketplace.catalogue.offers.queries import find_listed_release, get_quote,
 from marketplace.catalogue.offers.signed_quotes import recompute
 from marketplace.catalogue.offers.stated import count_published, state_sheet
 from marketplace.catalogue.sheets import actions as sheets
+from marketplace.catalogue.sheets.rules import Document
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.instants import full_hour, months_later
@@ -47,11 +47,6 @@ from tests.catalogue.builders import (
 from tests.datasets.builders import BANDS, PERIOD, RESOLUTION, ZONES, crowd, declare, make_subscribers, write
 from tests.people.builders import spender_for
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from marketplace.catalogue.sheets.rules import Document
 
 STEWARD = Actor(name="Samir", role="steward")
 DAY = dt.timedelta(days=1)

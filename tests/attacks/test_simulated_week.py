@@ -4,13 +4,11 @@ Two marketplaces with the same definition and the same price sheet differ in all
 figures, periods, recalls and the operator's secret. Nothing that a stranger sees as the simulated week may differ.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from msgspec import structs
 
@@ -25,9 +23,6 @@ from tests.catalogue.builders import last_midnight, open_catalogue, seal_week, s
 from tests.datasets.builders import BANDS, ZONES
 from tests.people.builders import Browser
 from tests.support.reads import statements_sent
-
-if TYPE_CHECKING:
-    import httpx
 
 PUBLIC = {"dataset", "sheet_version", "zone_table", "price_sheet"}
 

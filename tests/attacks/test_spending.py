@@ -3,13 +3,12 @@
 At once, split, by several keys, around midnight and the end of a month, after lapsed orders, and after revocation.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -31,9 +30,6 @@ from tests.people.builders import add_person, allow, spender_for
 from tests.sales.builders.auctions import end_auction, open_auction
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, make_quote, open_shop, save_card
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ORDERS: Final = 5
 """How many orders fit into a month."""

@@ -4,12 +4,10 @@ Quotes that nobody paid were refusals once, one a partner and day, for ever: who
 bought brought the mean multiplier from 1.13 down to 0.73 within half a year.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,9 +22,6 @@ from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import make_buyer, make_quote, open_shop
 from tests.support.demand_market import Other, posted
 from tests.support.reads import fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DAY = dt.timedelta(days=1)
 ASKED: dict[str, Callable[[int], bool]] = {

@@ -4,8 +4,6 @@ What was paid was weighed by the dearest sale of the year once. One that was twe
 same multiplier, made all others count for a twentieth: the mean multiplier of the eleven months after rose by 15 %.
 """
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

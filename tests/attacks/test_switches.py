@@ -6,18 +6,18 @@ else must be the same to the byte. And a variant that a person refuses counts ex
 event at all: they are not in what its buyers have.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from marketplace.consent.switches import actions as switches
 from marketplace.consent.switches.rules import EVERYTHING, Scope
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.datasets.releases import actions as datasets
 from marketplace.subscribers.earnings.actions import hold_shares
 from marketplace.subscribers.operators.actions import add_key
@@ -26,11 +26,6 @@ from tests.datasets import builders
 from tests.people.builders import visiting
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 VICTIM, OTHERS = 77, (1, 2, 40)
 NARROW = structs.replace(EVERYTHING, home=False, sectors=("public",), hours=(8, 9), places={builders.ZONES[0]: False})

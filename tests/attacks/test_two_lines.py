@@ -5,8 +5,6 @@ with two lines may lose twice what is stated of one; and here that holds of two 
 and of events that both publish.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

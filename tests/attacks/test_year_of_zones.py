@@ -1,9 +1,7 @@
 """The attack: days of two time zones are up to 26 hours nearer than their names say: two whole budgets within 365 days."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,9 +13,6 @@ from marketplace.core.settings import settings
 from marketplace.datasets.releases import actions, queries
 from tests.datasets.builders import declare
 from tests.support.reads import fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DAY = dt.timedelta(days=1)
 FIRST, NEXT = dt.date(2027, 1, 1), dt.date(2028, 1, 1)  # 366 days' names, the first one included

@@ -4,8 +4,6 @@ A benchmark is a module beside this one with three names: SIZE, the product's; S
 `main`, which is given its `Run`.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib
@@ -19,25 +17,22 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from marketplace.core import database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from tests.support.databases import COPY
 from tests.support.ports import free_port
 from tests.support.server import server_with_template
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 Result = TypeVar("Result")
 
@@ -80,6 +75,23 @@ def run_command_line(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class Marketplace:
+    """An empty marketplace: its server, a folder for what it stores, and its database."""
+
+    server: EmbeddedPostgres
+    folder: Path
+    url: str
+
+    def run_sql(self, sql: str) -> str:
+        """Run SQL in its database as the superuser."""
+        return self.server.run_sql(sql, urlsplit(self.url).path.removeprefix("/"))
+
+    def play(self, story: Callable[[], Awaitable[Result]], *, connections: int = 10) -> Result:
+        """Run a story while the database is open, and return what it returns."""
+        return play_on_database(self.url, story, connections=connections)
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of a benchmark."""
 
@@ -118,23 +130,6 @@ class Run:
                 os.environ["DATABASE_URL"] = url
                 settings.cache_clear()
                 yield Marketplace(server, folder, url)
-
-
-@dataclass(frozen=True)
-class Marketplace:
-    """An empty marketplace: its server, a folder for what it stores, and its database."""
-
-    server: EmbeddedPostgres
-    folder: Path
-    url: str
-
-    def run_sql(self, sql: str) -> str:
-        """Run SQL in its database as the superuser."""
-        return self.server.run_sql(sql, urlsplit(self.url).path.removeprefix("/"))
-
-    def play(self, story: Callable[[], Awaitable[Result]], *, connections: int = 10) -> Result:
-        """Run a story while the database is open, and return what it returns."""
-        return play_on_database(self.url, story, connections=connections)
 
 
 def play_on_database(url: str, story: Callable[[], Awaitable[Result]], *, connections: int = 10) -> Result:

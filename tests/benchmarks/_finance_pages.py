@@ -1,10 +1,9 @@
 """Every page that finance reads, opened one after the other over the books that are loaded; files are not pages."""
 
-from __future__ import annotations
-
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from marketplace.core.database import execute
 from marketplace.finance.bookkeeping.business_actions import sum_revenue
@@ -13,9 +12,6 @@ from marketplace.finance.reconciliation.kept_findings import refresh_large_books
 from marketplace.site.app import routes
 from tests.benchmarks._bench import Run, remark
 from tests.finance.builders.pages import signed_in
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 READINGS, MOST_MS = 5, 50
 OPENINGS = ("/finance", "/staff/claims")

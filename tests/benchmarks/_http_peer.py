@@ -8,8 +8,6 @@ signed in, and it prints, as JSON, seconds of processor a page, a digest of the 
 """
 # mypy: ignore-errors
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
@@ -17,12 +15,14 @@ import json
 import os
 import secrets
 import sys
-import uuid  # noqa: TC003 (mapped classes read it)
-from collections.abc import AsyncIterator  # noqa: TC003 (FastAPI reads the annotations)
-from typing import TYPE_CHECKING, Annotated
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
+from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Message as Sent
 from markupsafe import Markup
 from sqlalchemy import ForeignKey, exists, func, select, tuple_
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
@@ -37,10 +37,6 @@ from marketplace.people.identity.sessions import SessionRow
 from marketplace.site.serving.form_tokens import token_of
 from marketplace.site.serving.security_headers import security_headers
 from tests.benchmarks import http as bench
-
-if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Receive, Scope, Send
-    from litestar.types import Message as Sent
 
 
 class Base(DeclarativeBase):

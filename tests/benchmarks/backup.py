@@ -5,24 +5,18 @@ file copied and flushed to the disk) over that of the backup, which also lists, 
 MB/s …`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from marketplace.core import object_store
 from marketplace.core.backup.actions import _dump, back_up, new_key
 from marketplace.core.settings import settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.benchmarks._bench import Run
+from tests.benchmarks._bench import Run
 
 SIZE, SMALLEST = 48, 1
 """Objects."""

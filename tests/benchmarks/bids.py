@@ -6,13 +6,11 @@ which either sustains: the bids' p99 over the bare transaction's). One PostgreSQ
 bare work is measured with as many connections as suit it better.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from marketplace.core import database
 from marketplace.sales.auctions.actions import place_bid
@@ -20,10 +18,7 @@ from tests.benchmarks._bench import Run, p99
 from tests.sales.builders.auctions import make_bidder, open_auction
 from tests.support.reads import fetch_one
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Work = Callable[[int], Awaitable[None]]
+Work = Callable[[int], Awaitable[None]]
 
 BIDDERS = 64
 FEW, CONNECTIONS = 2, 10

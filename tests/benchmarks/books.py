@@ -6,8 +6,6 @@ must be 50 at most), `books page MS …`, the slowest of all pages that finance 
 years of postings, 10 million lines of FEC in the last.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import statistics
 import time

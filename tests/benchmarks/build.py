@@ -6,25 +6,19 @@ its own. The targets are those of the full size; `--peers` puts a release of ten
 """
 
 # ruff: noqa: PLC0415 (each part runs in its own process and imports what it needs)
-from __future__ import annotations
-
 import datetime as dt
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from marketplace.privacy.specification import Specification
 from tests.benchmarks import _build_peers, _events
-from tests.benchmarks._bench import in_process_apart, remark
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from marketplace.privacy.specification import Specification
-    from tests.benchmarks._bench import Run
-    from tests.benchmarks._events import Country
+from tests.benchmarks._bench import Run, in_process_apart, remark
+from tests.benchmarks._events import Country
 
 SIZE, SMALLEST = 100_000_000, 100_000
 """Events."""

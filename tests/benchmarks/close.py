@@ -8,20 +8,20 @@ the whole over that of a quarter of them, and what memory and disk it needed. Wh
 before either side begins. `--size 30000000` measures a country.
 """
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from marketplace.core import clock, database, object_store
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.datasets.builds.manifest_file import write_manifest
 from marketplace.datasets.releases.tables import Release
 from marketplace.money.ledger.periods import bounds, month_of
@@ -30,11 +30,6 @@ from marketplace.subscribers.earnings.month_close import close_months
 from tests.benchmarks._bench import Marketplace, Run, peak_gb
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 SIZE, SMALLEST = 3_000_000, 4_000
 """People."""

@@ -5,12 +5,11 @@ and `consent import RATIO …`, of a bare COPY's speed (the larger the better). 
 at most a million words are imported, whatever the size.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +19,7 @@ from marketplace.consent.purposes import actions as consent
 from marketplace.consent.purposes.in_force import consent_in_force
 from marketplace.core.database import copy_columns, copy_in, execute, execute_long, fetch_scalar
 from marketplace.subscribers.operators.consent_files import import_consents
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
-    from tests.benchmarks._bench import Run
+from tests.benchmarks._bench import Run
 
 SIZE, SMALLEST = 300_000, 1_000
 """People."""

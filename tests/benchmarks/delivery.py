@@ -7,15 +7,14 @@ of the same rows in row groups of a million; and `delivery zone RATIO …`, the 
 zone (pyarrow, by ranges) over the file's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import io
 import time
 import urllib.parse
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import h3
 import numpy as np
@@ -33,9 +32,6 @@ from marketplace.privacy.dictionary import DatasetFacts, columns
 from marketplace.privacy.product_registry import PRODUCTS
 from tests.benchmarks._bench import SITE, Run, serving_program
 from tests.subscribers.builders.sales import seal_weights, write_lines, write_sale
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIZE, SMALLEST = 2_000_000, 20_000
 """Rows."""

@@ -8,8 +8,6 @@ that a first view reads. Both shops are sold by the product's own sale, whose ro
 objects, and the index is the job's.
 """
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import functools
@@ -18,8 +16,11 @@ import multiprocessing
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -37,11 +38,6 @@ from tests.benchmarks._bench import Run, new_database, p99, play_on_database
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch, fetch_value
 from tests.support.s3 import bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
-    from pathlib import Path
 
 SIZE, SMALLEST, FEW = 10_000, 12, 10
 """Sold releases."""
@@ -85,6 +81,19 @@ COPIES = (
        FROM licence_split AS row, copied""",
 )
 """Statements that copy the one sale there is: so many sales of each release, one after the other and all before it."""
+
+
+@dataclass(frozen=True)
+class S3:
+    """A bucket for each shop, served by a process of its own, and the line to ask it how many objects were read so far."""
+
+    environment: dict[str, str]
+    line: Connection
+
+    def gets(self) -> int:
+        """Return how many objects were read so far."""
+        self.line.send(None)
+        return int(self.line.recv())
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ async def _sell(shop: ManySold) -> float:
     await sales.write_sale(release, 10_000, sold_at=now)
     assert await hold_shares() == 1
     sold = shop.releases * SALES
-    values = ((shop.releases,), (now, ALL / sold, sold, SALES), (), (), (), (HELD_FOR,), (now,), (HELD_FOR, now))
+    values = ((shop.releases,), (now, ALL / sold, sold, SALES), (), (), (), (), (HELD_FOR,), (now,), (HELD_FOR, now))
     async with database.transaction():
         for statement, given in zip(COPIES, values, strict=True):
             await database.execute(statement, *given)
@@ -256,19 +265,6 @@ def _report(run: Run, where: str, few: list[Views], many: list[Views]) -> None:
     run.figure("page", f"{page / read:.2f}", f"× one indexed read of the person's contributions, on {where} {spent}")
     if most := max(max(views.gets) for views in many):
         run.figure("gets", f"{most}", "objects read by a first view, at most")
-
-
-@dataclass(frozen=True)
-class S3:
-    """A bucket for each shop, served by a process of its own, and the line to ask it how many objects were read so far."""
-
-    environment: dict[str, str]
-    line: Connection
-
-    def gets(self) -> int:
-        """Return how many objects were read so far."""
-        self.line.send(None)
-        return int(self.line.recv())
 
 
 @contextlib.contextmanager

@@ -7,20 +7,16 @@ somebody goes out, within a stratum, no estimator can see it by day: it is print
 `--peers` compares the raking of strata to margins with weightipy's rim weights of the same people.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marketplace.privacy.estimates.figures import DEFECT, Z95, estimate, estimate_with_variance
 from marketplace.privacy.estimates.strata import rake
 from tests.benchmarks._bench import Run, remark, run_peer_program
 from tests.privacy.estimates.towns import BANDS, DAYPART, PlantedTown, TownRelease, plant, release, true_mean
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SIZE, SMALLEST = 200, 4
 """Towns."""

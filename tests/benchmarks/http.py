@@ -8,8 +8,6 @@ classes and Jinja as it is costs for the same answer: its page and its headers a
 work is in another process, and counts for neither.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -17,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
 
 from jinja2.ext import _gettext_alias  # what its extension calls `_`
 from jinja2.runtime import Context
@@ -25,28 +24,21 @@ from litestar import Litestar, get
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.template.config import TemplateConfig
-from litestar.types import Scope
+from litestar.types import ASGIApp, Scope
 from litestar.utils.scope.state import ScopeState
 
 from marketplace.core.database import DB
 from marketplace.core.web.i18n import language
 from marketplace.core.web.pages import Visit, engine, visit
+from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.sessions import actor_of_session, create_session
 from marketplace.site.app import create_app
 from marketplace.site.serving.form_tokens import TOKEN_COOKIE, token_of
 from tests.benchmarks._bench import Run, remark
 from tests.people.builders import add_staff
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from typing import TypeAlias
-
-    from litestar.types import ASGIApp
-
-    from marketplace.people.identity.actors import Actor
-
-    Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
-    PageAndHeaders: TypeAlias = tuple[bytes, Headers]
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+PageAndHeaders: TypeAlias = tuple[bytes, Headers]
 
 PASSWORD = "a long enough password"
 SIZE, SMALLEST = 50, 1

@@ -5,13 +5,11 @@ verb that every package posts with, in pieces as a job hands them over. Both wri
 indexes, keys and triggers, into databases of their own, in turns. `--size 1000000` measures a large day.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import functools
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from marketplace.core.database import copy_in, transaction
 from marketplace.money.ledger import chart
@@ -19,9 +17,6 @@ from marketplace.money.ledger.actions import Entry, record_all
 from marketplace.money.ledger.queries import balance
 from tests.benchmarks._bench import Run, new_database, play_on_database
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 SIZE, SMALLEST = 100_000, 1_000
 """Sales."""

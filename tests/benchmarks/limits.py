@@ -5,21 +5,17 @@ below its limit, while one more asks ten times as often as its key may, over the
 a process of its own; rounds with and without the flood take turns, and the median of each is compared.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import statistics
 import time
 import uuid
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
 from marketplace.people.identity.actions import create_partner
 from marketplace.people.identity.key_actions import create_key
 from tests.benchmarks._bench import SITE, Run, p99, serving_program
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 LIMIT_A_MINUTE, TIMES = 1_200, 10
 CALLERS, A_SECOND = 20, 4

@@ -5,12 +5,10 @@ over that of a quarter of them, which is 1 where it is linear, and what both too
 its own, whose memory is its own; the database's is bounded by its settings.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h3
 import numpy as np
@@ -22,9 +20,6 @@ from marketplace.core.settings import settings
 from marketplace.datasets.releases.ingestion import ingest_files
 from marketplace.subscribers.operators.consent_files import import_consents
 from tests.benchmarks._bench import Marketplace, Run, in_process_apart, new_database, play_on_database, remark
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIZE, SMALLEST = 4_000_000, 4_000
 """Lines."""

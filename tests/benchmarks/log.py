@@ -6,14 +6,12 @@ last one is under a published head: tiles, signature and all; over the same writ
 batch) and `log proof RATIO` (a receipt's proof over 4 KiB), with its bytes. PostgreSQL syncs every commit.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import itertools
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from marketplace.consent.purposes import actions as consent
 from marketplace.consent.purposes.queries import get_signed_receipt
@@ -22,11 +20,7 @@ from marketplace.core.facts.actions import state_fact
 from marketplace.oversight.public_log import rules
 from marketplace.oversight.public_log.actions import keep_log
 from marketplace.oversight.public_log.proofs import prove_entry, prove_item
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.benchmarks._bench import Run
+from tests.benchmarks._bench import Run
 
 WRITERS = 16
 SIZE, SMALLEST = 4_000, 16

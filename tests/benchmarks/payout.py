@@ -5,8 +5,6 @@ summed exactly and written with every key and check; the money moved; the bank's
 checked against its schema, over lxml's `xmlfile` writing the same, and read by a bank that shares no code with its writer.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import os
@@ -14,7 +12,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 from lxml import etree
@@ -27,13 +25,11 @@ from marketplace.subscribers.earnings.actions import hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.payouts import actions as payouts
 from marketplace.subscribers.payouts import bank_file
+from tests.benchmarks._bench import Run
 from tests.people.builders import make_staff
 from tests.subscribers.builders import sales
 from tests.subscribers.builders.payees import file_of_run, iban_of
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from tests.benchmarks._bench import Run
 
 SIZE, SMALLEST = 100_000, 1_000
 """Payees."""

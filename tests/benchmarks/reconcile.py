@@ -8,13 +8,12 @@ loaded with their transmissions and reports, and every page that finance reads i
 MS …` is the slowest, and it ends with 1 unless that is 50 at most.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from marketplace.core import database
 from marketplace.finance.bank.matching import match_stripe_payouts
@@ -24,9 +23,6 @@ from tests.benchmarks._bench import Run, new_database, play_on_database
 from tests.support.month import load_month, make_month
 from tests.support.month_invoices import load_invoices
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 SIZE, SMALLEST = 20_000, 500
 """Orders."""

@@ -5,14 +5,12 @@ COPY takes to write the asks' own rows; `reverse_award floor RATIO …`: the sam
 two cores with the bare library and a COPY of the outcomes; and `reverse_award memory MB …`: the process's peak.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import itertools
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -26,9 +24,6 @@ from tests.benchmarks._bench import Run, peak_gb, remark
 from tests.catalogue.builders import charge_at_least
 from tests.sales.builders.auctions import make_offer
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SIZE, SMALLEST = 1_000_000, 1_000
 """Asks."""

@@ -6,12 +6,11 @@ follow changes as the product's do; the others are written as cards at once, eac
 the first.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -22,9 +21,6 @@ from marketplace.catalogue.search.rules import State, bands_of, words_of
 from marketplace.core.database import transaction
 from marketplace.core.postgres import ROLE, SUPERUSER
 from tests.benchmarks._bench import Run, p99
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
 
 SIZE, SMALLEST = 100_000, 1_000
 """Listings."""

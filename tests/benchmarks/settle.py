@@ -5,12 +5,10 @@ journal) over that reading, and `settle bytes MB …`, what the database writes 
 the people.
 """
 
-from __future__ import annotations
-
 import tempfile
 import time
+import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +18,9 @@ from marketplace.core import object_store
 from marketplace.datasets.builds.manifest_file import PEOPLE_A_GROUP
 from marketplace.datasets.releases.queries import manifest_weights
 from marketplace.subscribers.earnings.actions import hold_shares
+from tests.benchmarks._bench import Run
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-
-    from tests.benchmarks._bench import Run
 
 SIZE, SMALLEST = 30_000_000, 1_000
 """People."""

@@ -4,19 +4,14 @@
 the slowest page of an idle site, and `sign_ins last SECONDS …`, how long the last of the sixty waited.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 import httpx
 
 from marketplace.people.identity import passwords
 from marketplace.site.app import create_app
-
-if TYPE_CHECKING:
-    from tests.benchmarks._bench import Run
+from tests.benchmarks._bench import Run
 
 SIZE, SMALLEST = 60, 2
 """People."""

@@ -5,8 +5,6 @@ in the last fifth of the time over what it was once warm, after two fifths; how 
 and whether every order that was paid became a licence, once, and every invariant holds.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import itertools
@@ -19,23 +17,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httpx
 
 from marketplace.demo.seed_people import FINANCE, PARTNER, STEWARD, SUBSCRIBER
 from marketplace.demo.seed_sales import pay_hosted_page
+from tests.benchmarks._bench import Run
 from tests.support.market import Visitor
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.benchmarks._bench import Run
-
-    Story = Callable[[Visitor], Awaitable[None]]
+Story = Callable[[Visitor], Awaitable[None]]
 
 SIZE, SMALLEST = 600, 15
 """Seconds."""

@@ -5,28 +5,22 @@ manifest and in the index, what the index's directory takes of PostgreSQL, the b
 what all this makes in a year of MONTHLY releases sold a month: the figures of the manual's page on storage.
 """
 
-from __future__ import annotations
-
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from marketplace.core import clock, database
 from marketplace.datasets.builds import manifest_file
 from marketplace.subscribers.earnings.contribution_tables import ContributionSegment
 from marketplace.subscribers.earnings.segments import parts_of, read_manifest
+from tests.benchmarks._bench import Run
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from tests.benchmarks._bench import Run
 
 SIZE, SMALLEST = 1_000_000, 2_000
 """Lines."""

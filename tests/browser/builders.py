@@ -1,11 +1,12 @@
 """People at a real browser: signed in, their pages accessible and pictured."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from axe_playwright_python.sync_playwright import Axe
@@ -21,12 +22,7 @@ from marketplace.people.identity import actions as identity
 from tests.catalogue.builders import put_on_sale
 from tests.people.builders import PASSWORD
 
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable
-    from pathlib import Path
-
-    Run = Callable[[Callable[[], Any]], Any]
+Run = Callable[[Callable[[], Any]], Any]
 
 
 SCRIPT_ERRORS: list[str] = []

@@ -1,22 +1,16 @@
 """What browser tests share: a Chromium."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from marketplace.core import database
-from tests.browser.builders import SCRIPT_ERRORS
+from tests.browser.builders import SCRIPT_ERRORS, Run
 from tests.programs import find_chromium
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.browser.builders import Run
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """Auctions in a browser: two partners bid to the soft close and see each other live; a sealed auction to its transcript."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -16,15 +14,12 @@ from marketplace.sales.auctions.reverse_award import award_auctions
 from marketplace.sales.auctions.reverse_rules import Stratum
 from pricing.auctions.replay import replay
 from pricing.auctions.transcript import from_json
-from tests.browser.builders import is_accessible, shoot, someone
+from tests.browser.builders import Run, is_accessible, shoot, someone
 from tests.people.builders import PASSWORD, add_staff
 from tests.sales.auctions.webs import web_processes
 from tests.sales.builders.auctions import DAY, make_offer, make_subscriber, move_end, open_auction, open_reverse_auction
 from tests.sales.builders.auctions import end_reverse_auction as close_call
 from tests.sales.builders.shop import make_buyer, save_card
-
-if TYPE_CHECKING:
-    from tests.browser.builders import Run
 
 
 @pytest.mark.deep

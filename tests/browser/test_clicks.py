@@ -1,10 +1,9 @@
 """The whole story clicked in Chromium, by everyone it is about; every page they come to is looked at with care."""
 
-from __future__ import annotations
-
 import io
 import re
-from typing import TYPE_CHECKING
+import uuid
+from pathlib import Path
 
 import httpx
 import pyarrow.csv
@@ -19,10 +18,6 @@ from tests.browser.builders import DATASET, list_small_city
 from tests.support.browsing import DESK, PHONE, Guest, open_visit
 from tests.support.decisions import approve_waiting
 from tests.support.market import PASSWORD, Market, let_people_in, running
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 
 async def buy_by_clicks(partner: Guest, *, declined_first: bool) -> None:

@@ -1,19 +1,11 @@
 """A dataset's page in parts in Chromium: one at a time with and without scripts, by keyboard, on a phone, all of them printed."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
+from playwright.async_api import Page
 
 from tests.catalogue.builders import make_vetted_partner, open_catalogue, seal_week
-from tests.support.browsing import DESK, HIGHEST, PHONE, is_within, open_visit
+from tests.support.browsing import DESK, HIGHEST, PHONE, Guest, is_within, open_visit
 from tests.support.market import running
-
-if TYPE_CHECKING:
-    from playwright.async_api import Page
-
-    from tests.support.browsing import Guest
 
 PARTS = ("overview", "data", "method", "quality", "use", "history", "provider")
 SHOWN = """() => [...document.querySelectorAll('.part')].filter(part => [...part.children].some(one => one.checkVisibility())).map(part => part.id)"""

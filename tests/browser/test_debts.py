@@ -1,9 +1,7 @@
 """A bidder's money in a browser: a sealed form with its deposits, and what is owed for an award that was not paid."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,16 +9,13 @@ from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity.actors import Actor
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.debts import pay_debt, refresh_debt
-from tests.browser.builders import is_accessible, shoot, someone
+from tests.browser.builders import Run, is_accessible, shoot, someone
 from tests.money.builders import save
 from tests.sales.auctions.webs import web_processes
 from tests.sales.builders.auctions import announce_of_shop, do_not_pay, end_auction, place
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, pay
 from tests.support.local_stripe import counterpart, stripe  # noqa: F401 (fixtures)
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from tests.browser.builders import Run
 
 pytestmark = pytest.mark.deep
 PHONE = {"width": 390, "height": 800}

@@ -1,15 +1,14 @@
 """The desk by the keyboard alone: two people settle all that waits, close the month and fetch its books; FR on a phone, EN at 1280 px."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
 
 import pytest
+from playwright.async_api import ViewportSize
 
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.settings import settings
+from marketplace.demo.einvoicing_platform import Platform
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.finance.bookkeeping.export_files import write_exports
 from marketplace.finance.reconciliation.exception_queries import list_exceptions
@@ -30,11 +29,6 @@ from tests.support.browsing import DESK, PHONE, open_visit
 from tests.support.keyboard import Typist, sit_down
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from playwright.async_api import ViewportSize
-
-    from marketplace.demo.einvoicing_platform import Platform
 
 MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
 REASON = "Looked at with care."

@@ -1,9 +1,6 @@
 """Documents, clicked in Chromium: an address, an invoice, what a licence did for people, a subscriber's year, the books as files."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
 
 import pytest
 from facturx import get_xml_from_pdf
@@ -16,13 +13,9 @@ from marketplace.sales.orders.invoices import issue_invoices
 from marketplace.subscribers.earnings.actions import hold_shares
 from tests.people.builders import add_staff
 from tests.subscribers.builders import sales
-from tests.support.browsing import open_visit
-from tests.support.market import PASSWORD, activate_line, running
+from tests.support.browsing import Guest, open_visit
+from tests.support.market import PASSWORD, Market, activate_line, running
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from tests.support.browsing import Guest
-    from tests.support.market import Market
 
 
 async def sell_two_licences(market: Market) -> None:

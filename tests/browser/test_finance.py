@@ -1,9 +1,7 @@
 """Finance's work clicked in Chromium: a statement imported, a line matched, another split, a write-off by two, a month closed."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +17,6 @@ from tests.people.builders import add_staff
 from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
 FIRST, LAST = MONTH + dt.timedelta(days=2), next_month(MONTH) - dt.timedelta(days=1)

@@ -1,9 +1,7 @@
 """The main journeys once more in Firefox: buying from first visit to file, what finance sees, the demo's tours, axe clean."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +11,8 @@ from tests.programs import find_firefox
 from tests.support.browsing import AXE, INSPECT
 from tests.support.demo import demo_running
 from tests.support.firefox import Fox, firefox_at
-from tests.support.market import PASSWORD, let_people_in, running
+from tests.support.market import PASSWORD, Market, let_people_in, running
 from tests.support.share_of_day import share_of_day
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.market import Market
 
 HALOED = "color-contrast: <text"
 """Names on a map or chart have a halo of the page's colour; axe, in Firefox, sees the area beneath it instead."""

@@ -1,17 +1,10 @@
 """The head of every page in Chromium: low on a phone for everybody, its menu opened by the keyboard and without scripts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from playwright.async_api import ViewportSize
 
 from tests.subscribers.builders import sales
-from tests.support.browsing import DESK, PHONE, open_visit
+from tests.support.browsing import DESK, PHONE, Guest, open_visit
 from tests.support.market import activate_line, let_people_in, running
-
-if TYPE_CHECKING:
-    from playwright.async_api import ViewportSize
-
-    from tests.support.browsing import Guest
 
 HIGHEST_PX = 56
 """Of the head, wherever it is one."""

@@ -1,7 +1,5 @@
 """The keys in Chromium: / and Ctrl+K lead to the search from anywhere but a field, j and k move through the messages."""
 
-from __future__ import annotations
-
 import pytest
 
 from marketplace.core.database import transaction

@@ -1,7 +1,5 @@
 """The manual on a phone, in Chromium: no page scrolls sideways, and code wider than the screen scrolls in its own block."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

@@ -1,10 +1,7 @@
 """Money in Chromium: ways to pay a large order, a bank transfer under way, a dispute; what is stuck, tried again and given up."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -19,14 +16,10 @@ from marketplace.sales.orders.actions import order
 from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import add_staff, spender_for
 from tests.sales.builders.shop import jobs, open_shop, pay
-from tests.support.browsing import open_visit
+from tests.support.browsing import Guest, open_visit
 from tests.support.decisions import approve_waiting
-from tests.support.market import PASSWORD, running
+from tests.support.market import PASSWORD, Market, running
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from tests.support.browsing import Guest
-    from tests.support.market import Market
 
 EMAIL = "camille@people.example"
 

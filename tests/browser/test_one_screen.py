@@ -1,20 +1,14 @@
 """The subscriber's one screen in Chromium, on a phone: short, one switch that one click moves, everything else a link away."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
 from marketplace.consent.purposes import actions as consent
 from tests.subscribers.builders import payees, sales
 from tests.support.browsing import PHONE, open_visit
-from tests.support.market import activate_line, running
+from tests.support.market import Market, activate_line, running
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from tests.support.market import Market
 
 HIGHEST_PX = 2000
 LINE = 2

@@ -1,7 +1,5 @@
 """Passkeys in Chromium, with a virtual device: made, signed in with, asked for again, and removed."""
 
-from __future__ import annotations
-
 import os
 import uuid
 

@@ -1,9 +1,6 @@
 """Being paid, clicked in Chromium: bank details, a run that two people decide, its file at the bank, and paid on both sides."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,12 +10,8 @@ from tests.finance.builders.banking import bank_day
 from tests.people.builders import add_staff
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN
-from tests.support.browsing import open_visit
-from tests.support.market import PASSWORD, activate_line, running
-
-if TYPE_CHECKING:
-    from tests.support.browsing import Guest, Visit
-    from tests.support.market import Market
+from tests.support.browsing import Guest, Visit, open_visit
+from tests.support.market import PASSWORD, Market, activate_line, running
 
 
 async def let_forty_earn(market: Market) -> None:

@@ -1,7 +1,5 @@
 """README's picture: the dataset page of the seeded city, drawn again when PARTAGE_PICTURE=1 is set and the demo runs."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from pathlib import Path

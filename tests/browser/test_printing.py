@@ -1,9 +1,6 @@
 """What is printed in Chromium: a quote says to whom and until when, nothing lies over anything else, no card is empty."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,11 +9,8 @@ from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.invoices import change_billing
 from tests.catalogue.builders import open_catalogue, seal_week
 from tests.people.builders import VAT
-from tests.support.browsing import open_visit
+from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
-
-if TYPE_CHECKING:
-    from tests.support.browsing import Guest
 
 EMAIL = "claire@atelier.example"
 CUT = """() => [...document.querySelectorAll('main .card, main .scroll')]

@@ -1,11 +1,9 @@
 """A proof of the public log, checked by the page's own script in Chromium; and the page itself, looked at with care."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,9 +21,6 @@ from tests.oversight.builders import agree, state_facts
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.support.browsing import open_visit
 from tests.support.market import running
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.deep

@@ -4,21 +4,16 @@ Title, description, languages, canonical address, robots; words of links; sizes 
 console, nothing that moves once it is painted. Contrast, width and weight are looked at with every page (`Tab.look`).
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.sales.builders.shop import open_shop
-from tests.support.browsing import open_visit
+from tests.support.browsing import Tab, open_visit
 from tests.support.market import running
-
-if TYPE_CHECKING:
-    from tests.support.browsing import Tab
 
 WATCH: Final = """
 window.moved = 0;

@@ -1,8 +1,6 @@
 """A steward in Chromium: defines a dataset, has it built, reads the dossier, publishes, calls it back; a partner looks on."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +9,8 @@ from marketplace.datasets.releases.build_requests import run_requests
 from marketplace.people.identity import actions as identity
 from tests.datasets.builders import BANDS, DAYS_ASKED, RESOLUTION, ZONES, declare, ingest_crowd
 from tests.people.builders import VAT, add_staff
-from tests.support.browsing import open_visit
+from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.browsing import Guest
 
 
 async def defines_and_builds(sam: Guest) -> None:

@@ -1,11 +1,8 @@
 """Subscribers in Chromium: a letter at sixty-two, two sectors and a place refused, a way out, a credit on the bill; each page looked at."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,13 +16,9 @@ from marketplace.subscribers.my_data.operator_app import page_of
 from tests.datasets.builders import ZONES
 from tests.people.builders import add_staff
 from tests.subscribers.builders import payees, sales
-from tests.support.browsing import open_visit
-from tests.support.market import PASSWORD, activate_line, running
+from tests.support.browsing import Guest, Visit, open_visit
+from tests.support.market import PASSWORD, Market, activate_line, running
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from tests.support.browsing import Guest, Visit
-    from tests.support.market import Market
 
 APP = {"name": "Réseau Un", "issuer": "https://id.operator.example", "client_id": "partage", "colour": "#ff7900"}
 LETTER, REFUSES, LEAVES, BILL = 41, 2, 3, 4

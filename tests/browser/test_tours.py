@@ -3,19 +3,14 @@
 Each stop is looked at in English, light and wide, in French, dark and on a phone, in forced colours, and as it is printed.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from marketplace.site.tour.rules import TOURS
+from tests.support.browsing import Guest, Visit
 from tests.support.demo import demo_visited
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.browsing import Guest, Visit
 
 FOCUSED: Final = """() => {
   const on = document.activeElement, style = getComputedStyle(on);

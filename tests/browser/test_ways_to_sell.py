@@ -6,11 +6,9 @@ What takes weeks is walked in a small shop whose clock goes on: a subscription's
 an invoice that is credited once it was paid.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -30,17 +28,11 @@ from tests.finance.builders.statements import Entry, Statement
 from tests.people.builders import add_staff
 from tests.site.builders.months import WEIGHTS, seal_weeks
 from tests.subscribers.builders import sales
-from tests.support.browsing import DESK, HIGHEST, is_within, open_visit
+from tests.support.browsing import DESK, HIGHEST, Guest, Visit, is_within, open_visit
 from tests.support.decisions import approve_waiting
 from tests.support.demo import come_in, demo_visited
-from tests.support.market import PASSWORD, let_people_in, running
+from tests.support.market import PASSWORD, Market, let_people_in, running
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.browsing import Guest, Visit
-    from tests.support.market import Market
 
 DAY = dt.timedelta(days=1)
 PERIOD = 28 * DAY

@@ -1,12 +1,11 @@
 """A small shop for tests of the catalogue: datasets with sealed releases of real Parquet, on offer to a vetted partner."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,10 +37,6 @@ from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, LONG_AGO, RESOLUTION, ZONES, stated_days
 from tests.people.builders import PASSWORD, Browser, add_staff, make_partner
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 DAYS = 7
 EMPTY_SHEET = """INSERT INTO price_sheet (code, title_fr, title_en, product, grain, h3_resolution, created_at)

@@ -1,7 +1,5 @@
 """The client of `pip install partage`: as the document has it, against the running site, and in an environment of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
@@ -12,7 +10,8 @@ import sys
 import uuid
 import venv
 from http.client import HTTPResponse, IncompleteRead
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,11 +32,7 @@ from tests.support.blocks import blocks_of
 from tests.support.clients import environment, run, serving_site
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.wheel import Installed
+from tests.support.wheel import Installed
 
 ROWS = 300
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

@@ -1,7 +1,5 @@
 """`python3 marketplace` continues in its environment, in the folder where it was called."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

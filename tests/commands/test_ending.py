@@ -1,7 +1,5 @@
 """A command's process ends with its own exit code: the object store's threads cannot abort it on the way out."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`init`: keys are made once, in files of their owner's alone, each role with those that it needs; every setting is checked."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re
@@ -9,7 +7,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +18,6 @@ from marketplace.core.sealing import public_key
 from marketplace.core.setting_checks import check
 from tests.support.production import OPERATORS_OWN, key
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OPERATORS = {
     "PARTAGE_NOTES": "/var/lib/partage-notes",

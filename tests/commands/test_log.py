@@ -1,17 +1,12 @@
 """The log says what failed and where, never the values at hand."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from marketplace.__main__ import log_plainly, main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

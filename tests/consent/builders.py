@@ -1,15 +1,11 @@
 """What a person is asked: a purpose with its notice."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
 
 from marketplace.consent.purposes import actions
 from marketplace.core.database import copy_in
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable
 
 PURPOSE = "presence.statistics"
 

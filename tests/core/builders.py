@@ -1,7 +1,5 @@
 """What the database's and the store's tests begin with: objects in the store, the settings that jobs need."""
 
-from __future__ import annotations
-
 import random
 
 from marketplace.core import object_store

@@ -1,7 +1,5 @@
 """The ground: transactions that neither leak nor pretend."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

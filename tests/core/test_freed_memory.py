@@ -1,7 +1,5 @@
 """A process that keeps what it frees asks the machine for no page twice, and they are the machine's again afterwards."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Local hours, days and units, against what `zoneinfo` says of one instant at a time."""
 
-from __future__ import annotations
-
 import datetime as dt
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """Root's copy of PostgreSQL's binaries, for an environment below a closed home: made once, also by two at once or after a kill."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

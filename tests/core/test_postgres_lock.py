@@ -1,7 +1,5 @@
 """The embedded server's folder while a killed process's server is still ending there."""
 
-from __future__ import annotations
-
 import fcntl
 import tempfile
 import threading

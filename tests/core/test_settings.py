@@ -1,7 +1,5 @@
 """Settings: read once, refused by name, and never the demo's in production."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

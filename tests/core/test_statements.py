@@ -1,18 +1,13 @@
 """A package's `queries.sql`: names, descriptions, fragments, and a sentence with file and line for what is wrong."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from marketplace.core.statements import StatementError, load_statements, read_blocks, read_statements
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ORDERS = """\
 -- What purchases reads.

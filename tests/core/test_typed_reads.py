@@ -1,7 +1,5 @@
 """Typed reads: rows come as the Struct that was asked for, and a Struct that is not its statement's columns fails."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

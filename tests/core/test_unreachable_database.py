@@ -1,25 +1,19 @@
 """A database that is not there, or not brought up to date, ends a command in one sentence that says what to do."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from marketplace.core.postgres import EmbeddedPostgres
 from tests.core.builders import OF_JOBS
 from tests.support.ports import free_port
 from tests.support.production import OPERATORS_OWN
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.deep
 

@@ -1,12 +1,10 @@
 """A store with a wrong bucket, address or key ends a command in one sentence that names what to compare."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +14,6 @@ from tests.support.production import OPERATORS_OWN
 from tests.support.s3_server import serving_s3
 from tests.support.source import ROOT
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.deep
 

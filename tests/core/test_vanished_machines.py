@@ -1,7 +1,5 @@
 """A machine at either end of a database's connection that vanishes is noticed within a minute, on both sides."""
 
-from __future__ import annotations
-
 import re
 import socket
 from typing import Any

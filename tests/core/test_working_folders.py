@@ -1,21 +1,16 @@
 """Working folders: work that goes on keeps its own, and of a process that was killed nothing is left."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from marketplace.core.settings import settings
 from marketplace.core.working_folders import delete_abandoned, working_folder
 from marketplace.site.jobs.scheduler import ticking
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 WORK = """
 import sys

@@ -1,12 +1,13 @@
 """Builders for tests of the build: a declared dataset, files of events and subscribers, consents in the database."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import random
+import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import h3
 import numpy as np
@@ -26,11 +27,6 @@ from marketplace.datasets.releases.rules import DatasetTerms
 from marketplace.privacy.dictionary import DatasetFacts, columns
 from marketplace.privacy.product_registry import PRODUCTS
 from tests.consent.builders import PURPOSE, explain_purpose
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Iterable
-    from pathlib import Path
 
 START = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
 END = dt.datetime(2026, 3, 30, tzinfo=dt.UTC)

@@ -1,9 +1,7 @@
 """The file of cells is made for reading a part of it: a zone of a hundred costs a few row groups, which the footer names."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,9 +21,6 @@ from marketplace.datasets.builds.cells_file import (
 )
 from tests.datasets.builders import MEANINGS
 from tests.privacy.specs import specification
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS, ZONES = 200_000, 100
 DAY = dt.timedelta(days=1)

@@ -1,9 +1,7 @@
 """A manifest says who is in a release; rows of weight 0, which make it quick to read, are nobody's to any reader."""
 
-from __future__ import annotations
-
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +11,6 @@ from hypothesis import strategies as some
 
 from marketplace.datasets.builds.manifest_file import PEOPLE_A_GROUP, people_in, write_manifest
 from marketplace.subscribers.earnings.segments import read_manifest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write_weights(folder: Path, weights: dict[int, int]) -> Path:

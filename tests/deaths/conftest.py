@@ -1,18 +1,17 @@
 """The state of a story of deaths: an empty marketplace, and beside it a counterpart of Stripe whose state can be put back."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
 from marketplace.core import clock
-from marketplace.core.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER, EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.demo.stripe_counterpart.app import create_counterpart
 from tests.support.deaths import the_dead_rest
@@ -20,12 +19,6 @@ from tests.support.local_stripe import Stripe
 from tests.support.reads import fetch_value
 from tests.support.saved_state import State
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 A build dies as a process in `tests/datasets/releases/test_kill.py`; here its job does, which a refusal ends at once.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.catalogue.offers.actions import price_now
 from marketplace.catalogue.offers.queries import list_priced_offers, list_priced_releases
@@ -25,12 +23,10 @@ from marketplace.datasets.releases.queries import cells, get_release
 from marketplace.people.identity.actors import Actor
 from tests.catalogue.builders import open_catalogue, seal_week, sheet_document
 from tests.datasets.builders import END, PERIOD, START, ZONES, crowd, declare, make_subscribers, write
+from tests.deaths.story import Story
 from tests.people.builders import make_staff
 from tests.support.reads import fetch_value
 from tests.support.scenes import named
-
-if TYPE_CHECKING:
-    from tests.deaths.story import Story
 
 DAY = dt.timedelta(days=1)
 PEOPLE = range(1, 301)

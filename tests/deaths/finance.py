@@ -1,10 +1,8 @@
 """What finance does: sales on credit, debts, the bank's lines, documents on their way, books that are closed and exported."""
 
-from __future__ import annotations
-
 import datetime as dt
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,6 +18,7 @@ from marketplace.money.credit.proposals import propose_limit, propose_write_down
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
 from marketplace.sales.orders.actions import order
+from tests.deaths.story import Story
 from tests.finance.builders import sales, travelling
 from tests.finance.builders.statements import Entry, Statement, banked
 from tests.money.builders import with_limit
@@ -28,9 +27,6 @@ from tests.sales.builders.shop import make_buyer, make_quote, on_credit, open_sh
 from tests.support.decisions import decide
 from tests.support.reads import fetch_value
 from tests.support.scenes import named
-
-if TYPE_CHECKING:
-    from tests.deaths.story import Story
 
 DAY = dt.timedelta(days=1)
 

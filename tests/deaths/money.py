@@ -1,14 +1,13 @@
 """Money that partners pay: sold by card, given back, disputed, charged off session, ordered again, never paid."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import hmac
 import json
+import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core import clock
@@ -21,18 +20,13 @@ from marketplace.sales.agreed import basket_actions as baskets
 from marketplace.sales.orders.actions import order
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import request_order_refund
-from tests.deaths.story import LATER
+from tests.deaths.story import LATER, Story
 from tests.money.builders import save
 from tests.people.builders import spender_for
 from tests.sales.builders.shop import make_buyer, open_shop, seal_release
 from tests.support import scenes
 from tests.support.reads import fetch, fetch_value
 from tests.support.scenes import named
-
-if TYPE_CHECKING:
-    import uuid
-
-    from tests.deaths.story import Story
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 VISA = "tok_bypassPending"

@@ -1,12 +1,11 @@
 """What partners have: subscriptions, programs and buckets that are notified, alerts, reminders, auctions and claims."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json
+import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -25,6 +24,7 @@ from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.subscriptions.actions import subscribe
 from pricing.auctions.replay import replay
 from pricing.auctions.transcript import from_json
+from tests.deaths.story import Story
 from tests.delivery.builders import (
     CallbackSink,
     boto_client,
@@ -41,11 +41,6 @@ from tests.sales.builders.shop import make_buyer, next_release, open_shop
 from tests.support.reads import fetch, fetch_value
 from tests.support.s3_server import BUCKET, serving_s3
 from tests.support.scenes import named, sell_named, shop
-
-if TYPE_CHECKING:
-    import uuid
-
-    from tests.deaths.story import Story
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 OWN_NETWORK = {"PARTAGE_WEBHOOK_NETWORKS": "127.0.0.0/8"}

@@ -1,10 +1,8 @@
 """People and what is noted of them: letters, addresses, seals, what is over, the trail of staff and the public log."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -13,6 +11,7 @@ from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity.credentials import confirm_email
 from marketplace.people.sign_in import address_changes as changes
+from tests.deaths.story import Story
 from tests.oversight.builders import log_folder, log_key, state_facts, verify
 from tests.people.builders import (
     NEW_ADDRESS,
@@ -25,9 +24,6 @@ from tests.people.builders import (
     serving_vies,
 )
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from tests.deaths.story import Story
 
 DAY = dt.timedelta(days=1)
 

@@ -5,14 +5,13 @@ of its awaits; later it is done whole, as a worker or the person would. The data
 then say what they say after the peaceful act: each effect has happened, and once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -23,13 +22,9 @@ from marketplace.demo.bank import Bank
 from marketplace.site.jobs.timetable import jobs
 from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.deaths import EVERY, awaits_of, killed_once
+from tests.support.saved_state import State
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.support.saved_state import State
-
-    Check = Callable[[], Awaitable[object]]
+Check = Callable[[], Awaitable[object]]
 
 LATER = dt.timedelta(minutes=3)
 """Longer than the lease of a worker that died."""

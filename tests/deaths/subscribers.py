@@ -1,11 +1,9 @@
 """What subscribers have: shares, payouts by the bank and through Stripe, gifts, promises, switches, and leaving."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -31,6 +29,7 @@ from marketplace.subscribers.payouts import rules as payout_rules
 from marketplace.subscribers.payouts.background_work import ask_to_send
 from marketplace.subscribers.payouts.bank_details import choose_stripe
 from marketplace.subscribers.rewards import actions as rewards
+from tests.deaths.story import Story
 from tests.people.builders import PASSWORD, make_staff
 from tests.sales.builders.auctions import end_reverse_auction, open_reverse_auction
 from tests.subscribers.builders import payees, sales
@@ -38,9 +37,6 @@ from tests.subscribers.builders.payees import OUR_IBAN, file_of_run, fund_balanc
 from tests.subscribers.builders.sales import check_index as check_contributions
 from tests.support.reads import fetch, fetch_value
 from tests.support.scenes import named
-
-if TYPE_CHECKING:
-    from tests.deaths.story import Story
 
 DAY = dt.timedelta(days=1)
 

@@ -3,9 +3,8 @@
 A fast run plays a story of each district, with one death; a deep run plays all of them, with each death.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -13,11 +12,7 @@ from marketplace.site.jobs.timetable import jobs
 from tests.deaths import datasets, finance, money, partners, people, subscribers
 from tests.deaths.story import Story
 from tests.support.deaths import bounded
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.support.saved_state import State
+from tests.support.saved_state import State
 
 STORIES: dict[Callable[[Story], Awaitable[None]], str] = {
     story: acts

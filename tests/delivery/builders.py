@@ -1,7 +1,5 @@
 """Customers who bought a release, and the programs of theirs that fetch it or are written to."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt
@@ -9,9 +7,10 @@ import html
 import json
 import re
 import uuid
+from collections.abc import AsyncIterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import httpx
@@ -29,9 +28,6 @@ from tests.people.builders import Browser
 from tests.sales.builders.shop import FLOOR, make_buyer, make_sale, open_shop
 from tests.support.reads import fetch, fetch_value
 from tests.support.s3_server import BUCKET, REGION, S3Server
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
 
 
 class Customer:

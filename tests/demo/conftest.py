@@ -1,16 +1,11 @@
 """What tests of the local Stripe counterpart share: one process a run, an empty state a test."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.demo.counterpart_harness import Receiver, Running, receiving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """What the counterpart's tests share: the real process over real HTTP, the real client, and a receiver of webhooks."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -9,17 +7,15 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import stripe
 
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SUCCESS_URL = "http://shop.test/thanks?session={CHECKOUT_SESSION_ID}"
 CANCEL_URL = "http://shop.test/cart"

@@ -1,17 +1,12 @@
 """The hosted page: a session is paid once, or never; every way through it ends right."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import stripe
 
-from tests.demo.counterpart_harness import CANCEL_URL, SUCCESS_URL, send
-
-if TYPE_CHECKING:
-    from tests.demo.counterpart_harness import HttpResponse, Running
+from tests.demo.counterpart_harness import CANCEL_URL, SUCCESS_URL, HttpResponse, Running, send
 
 HOUR, DAY = 3600, 86_400
 

@@ -1,8 +1,6 @@
 """Every shape is the installed package's: what may be sent, and what is answered."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import stripe
@@ -13,10 +11,7 @@ from marketplace.demo.stripe_counterpart.responses import ContractError, blank, 
 from marketplace.demo.stripe_counterpart.routes import OPERATIONS
 from marketplace.demo.stripe_counterpart.state import StripeState
 from marketplace.demo.stripe_counterpart.stripe_types import Json, parameters_of
-from tests.demo.counterpart_harness import SUCCESS_URL
-
-if TYPE_CHECKING:
-    from tests.demo.counterpart_harness import Running
+from tests.demo.counterpart_harness import SUCCESS_URL, Running
 
 IBAN = "DE89370400440532013000"
 LINE = {

@@ -1,16 +1,13 @@
 """Idempotency keys as Stripe keeps them, and a network that loses requests and answers."""
 
-from __future__ import annotations
-
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import stripe
 
-if TYPE_CHECKING:
-    from tests.demo.counterpart_harness import HttpResponse, Running
+from tests.demo.counterpart_harness import HttpResponse, Running
 
 PAYMENT = {
     "amount": "5000",

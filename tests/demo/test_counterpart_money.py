@@ -1,15 +1,12 @@
 """Every cent: the balance is the sum of its transactions, and every payout the sum of its own."""
 
-from __future__ import annotations
-
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import stripe
 
-if TYPE_CHECKING:
-    from tests.demo.counterpart_harness import Running
+from tests.demo.counterpart_harness import Running
 
 IBAN_THAT_PAYS, IBAN_THAT_FAILS = "DE89370400440532013000", "DE62370400440532013001"
 DAY = 86_400

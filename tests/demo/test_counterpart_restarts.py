@@ -1,20 +1,16 @@
 """The state survives kill -9 at any moment, and a seeded counterpart gives the same ids in every run."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import stripe
 
 from tests.demo.counterpart_harness import WITHOUT_REDIRECTS, Receiver, Running, send
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.deep

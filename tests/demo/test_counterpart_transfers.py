@@ -1,16 +1,11 @@
 """Bank transfers: money arrives days later, in part or too much, with its reference or without."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import stripe
 
-from tests.demo.counterpart_harness import WITHOUT_REDIRECTS, send
-
-if TYPE_CHECKING:
-    from tests.demo.counterpart_harness import Running
+from tests.demo.counterpart_harness import WITHOUT_REDIRECTS, Running, send
 
 OPTIONS: Any = {
     "customer_balance": {

@@ -1,19 +1,14 @@
 """Events reach every endpoint that asked, signed, at least once and in no promised order; lost ones can be swept."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 import stripe
 
+from tests.demo.counterpart_harness import Receiver, Running
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from tests.demo.counterpart_harness import Receiver, Running
 
 PAID = ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]
 

@@ -1,14 +1,13 @@
 """The demo's history: twelve months, made by the packages' ordinary actions at past instants; and the clock that it shifts."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import datetime as dt
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -23,10 +22,6 @@ from marketplace.demo.seed_people import FINANCE, PASSWORD, SUBSCRIBER, add_subs
 from marketplace.demo.synthetic_city import generate_city
 from tests.people.builders import Browser, page_text
 from tests.support.source import ROOT, product_files, tree_of
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
 
 NOW = dt.datetime(2026, 3, 18, 15, tzinfo=dt.UTC)
 MONTHS = [dt.date(2025, month, 1) for month in range(3, 13)] + [dt.date(2026, month, 1) for month in (1, 2)]

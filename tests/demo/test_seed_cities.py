@@ -1,9 +1,7 @@
 """The demo's cities are written by a process of its own, and begun at once only where none were."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +9,6 @@ import pytest
 from marketplace.demo.seed_calendar import last_monday, panel_days
 from marketplace.demo.seed_cities import INHABITANTS, INHABITANTS_OF_GRENOBLE, CitiesBeside
 from marketplace.demo.synthetic_city import GRENOBLE, LYON, day_file, generate_city, written_city
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = dt.datetime(2026, 3, 18, 15, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

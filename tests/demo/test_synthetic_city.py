@@ -1,9 +1,8 @@
 """The synthetic city and the Gowalla check-ins: the same for the same seed, and dense enough to publish from."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,9 +16,6 @@ from marketplace.datasets.releases import actions, queries
 from marketplace.datasets.releases.rules import DatasetTerms
 from marketplace.demo import synthetic_city
 from tests.support import gowalla
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LONG_AGO = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 

@@ -1,10 +1,8 @@
 """What waits for staff: each thing has its page, and every home and list says the same number of it."""
 
-from __future__ import annotations
-
 import re
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -13,6 +11,7 @@ from marketplace.core.database import execute
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.finance.reconciliation.write_offs import propose_write_off
 from marketplace.finance.task_kinds import TASKS, list_work
+from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.guards import COOKIE, begin_session
 from marketplace.people.tasks.queries import MOST_SHOWN
 from marketplace.sales.orders.claim_actions import file_claim
@@ -22,9 +21,6 @@ from tests.finance.builders.statements import Entry, Statement, bank_says
 from tests.people.builders import Browser, make_partner, make_staff, page_text
 from tests.subscribers.builders import payees
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
 
 PAGES: Final = {"finance": ("/en/finance", "/en/finance/desk"), "steward": ("/en/start",)}
 

@@ -1,7 +1,5 @@
 """A stranger's first minutes: a clean clone below a closed home, one command; then kill -9, Ctrl-C, a taken port, no network."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pwd
@@ -13,17 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.deep, pytest.mark.alone]

@@ -1,12 +1,11 @@
 """Bad input over HTTP: each gets a 4xx and a sentence, problem details for machines, and leaves every row as it was."""
 
-from __future__ import annotations
-
 import json
 import time
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -18,13 +17,8 @@ from marketplace.core.settings import settings
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity import key_actions
 from tests.sales.builders.shop import jobs, make_quote, open_shop, pay
-from tests.support.market import PASSWORD, Visitor, activate_line, let_people_in, running
+from tests.support.market import PASSWORD, Market, Visitor, activate_line, let_people_in, running
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.support.market import Market
 
 FIFTY_MB = 50 * 1024 * 1024
 NOBODY = "00000000-0000-4000-8000-000000000000"

@@ -5,8 +5,6 @@ browser for each person, and a test Stripe that runs as a process of its own. Da
 events are real ones, moved to last month. Nothing of `marketplace/demo` is imported, here or in what helps here.
 """
 
-from __future__ import annotations
-
 import csv
 import datetime as dt
 import hashlib
@@ -14,8 +12,10 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -30,10 +30,6 @@ from tests.support import gowalla
 from tests.support.installation import ROOT, Installation
 from tests.support.visitor import PASSWORD, PhoneVisitor, visitors
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 OUR_IBAN, HER_IBAN = "FR7630006000011234567890189", "FR1420041010050500013M02606"
 OPERATORS_OWN = {

@@ -1,7 +1,5 @@
 """The whole story over HTTP: consent, build, list, quote, buy, download, share, earnings, reconcile, withdraw, rebuild."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import io
@@ -9,9 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.csv
@@ -33,9 +31,6 @@ from tests.support.decisions import approve_waiting
 from tests.support.market import Market, Visitor, activate_line, let_people_in, running
 from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATASET = "presence-day"

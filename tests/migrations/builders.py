@@ -1,16 +1,11 @@
 """Databases of a test's own."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from marketplace.core import database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from marketplace.core.postgres import EmbeddedPostgres
+from marketplace.core.postgres import EmbeddedPostgres
 
 
 def in_database(url: str, story: Callable[[], Any]) -> Any:

@@ -5,18 +5,18 @@ site, and this version's code migrates beneath it. Beneath the site of this vers
 that it must sell through, and some that break it and must be found.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from marketplace.core import database
 from marketplace.core.database import fetch_scalar
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.oversight.invariants import broken
 from migrations.pending import list_pending
 from migrations.runner import migrate
@@ -25,12 +25,6 @@ from tests.support.histories import GROWING, history_of
 from tests.support.source import ROOT
 from tests.support.waiting import until
 from tests.support.warm import Warm
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 SECONDS = 120
 THIS_VERSION = "this version"

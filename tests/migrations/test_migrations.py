@@ -1,17 +1,18 @@
 """The migrated database is what the packages' tables and functions say; migrations never stop the version that is running."""
 
-from __future__ import annotations
-
 import asyncio
 import re
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from marketplace.core.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.core.errors import Conflict
+from marketplace.core.postgres import EmbeddedPostgres
 from migrations.generate import INITIAL, initial_sql
 from migrations.plan import LOCKS, STRENGTHS, TABLES, Lock, Table, run_files
 from migrations.runner import functions_text, migrate
@@ -21,12 +22,6 @@ from tests.migrations.builders import in_database, in_new_database
 from tests.support.histories import GROWING, history_of
 from tests.support.reads import fetch
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.owner("the owner alone migrates")
 CATALOGUE = {

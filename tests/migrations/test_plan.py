@@ -1,27 +1,21 @@
 """`migrate --plan`: each pending statement, the locks that PostgreSQL takes for it, and who waits; nothing is changed."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import shutil
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from marketplace.commands import migrate
+from marketplace.core.postgres import EmbeddedPostgres
 from migrations import plan
 from migrations.plan import FUNCTIONS, READS_AND_WRITES, WAITS, Lock, State, find_state, measure, split
 from migrations.schema import HISTORY
 from tests.migrations.builders import in_new_database
 from tests.support.histories import history_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 KINDS = {
     "ALTER TABLE t ADD COLUMN b TEXT DEFAULT 'a; b'": {"t": "AccessExclusiveLock"},

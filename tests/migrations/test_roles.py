@@ -1,8 +1,6 @@
 """The role that serves: it does all that the site and the jobs do, and can neither change the schema nor what was posted."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -15,9 +13,6 @@ from migrations.roles import LOCKED, WRITTEN, grant_to
 from migrations.runner import migrate
 from tests.support.reads import fetch
 from tests.support.server import SERVING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 APPEND_ONLY = """SELECT relname::text AS name FROM pg_class JOIN pg_trigger ON tgrelid = pg_class.oid
                  WHERE tgname = 'append_only' AND NOT relispartition ORDER BY relname"""

@@ -1,11 +1,9 @@
 """Payments at the counterpart: pages that are open, paid or refused, cards that are kept, a limit of credit."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -15,13 +13,10 @@ from marketplace.money.payments.events import handle_events, refresh_saved_metho
 from marketplace.money.payments.queries import get_payment
 from marketplace.money.payments.rules import Line
 from marketplace.money.payments.stripe_calls import run_command, run_commands
+from marketplace.people.identity.actors import Actor
 from tests.people.builders import make_staff
 from tests.support.decisions import decide
 from tests.support.reads import fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
-
 
 PAGE = {
     "success_url": "http://x.example/",

@@ -1,7 +1,5 @@
 """VAT by country, confirmation and day, checked against exact fractions and worked examples."""
 
-from __future__ import annotations
-
 import datetime as dt
 from fractions import Fraction
 

@@ -1,13 +1,13 @@
 """Somebody with everything that may be known of them, and a public log with facts in it."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json
 import uuid
 import zipfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import obstore
@@ -33,10 +33,6 @@ from pricing.__main__ import main
 from tests.people.builders import PASSWORD, Browser, PostOffice, open_post_office
 from tests.subscribers.builders import payees, sales
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
 LINE = 1
 EMAIL, NAME = "zoe.lefevre@nulle-part.example", "Zoé Lefèvre-Dumontier"

@@ -1,7 +1,5 @@
 """What breaks each invariant, by its sentence: statements that only the owner of the schema could run, with triggers off."""
 
-from __future__ import annotations
-
 INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, begun_at, retired_at)
                              VALUES (gen_random_uuid(), 0, '{state}', now(), {retired_at}) RETURNING id)
              INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1

@@ -1,7 +1,5 @@
 """Every invariant holds of an honest world, and fires on the offence it is there for."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import uuid

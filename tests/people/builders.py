@@ -1,7 +1,5 @@
 """Browsers, people and their devices: a partner or staff signs in, letters come to a real mail server, a key signs."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import datetime as dt
@@ -14,9 +12,12 @@ import re
 import threading
 import uuid
 import zlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 import cbor2
 import html5lib
@@ -44,11 +45,6 @@ from marketplace.people.spending.rules import Spender, Terms
 from tests.support.ports import free_port
 from tests.support.reads import fetch, fetch_value
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from email.message import EmailMessage
-    from types import TracebackType
 
 PASSWORD = "a rather long sentence"
 VAT = "FR40303265045"

@@ -1,8 +1,7 @@
 """What a price is made of: sheets, figures and licences, drawn at random."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -10,9 +9,6 @@ from pricing.measure import Hours
 from pricing.money import Money
 from pricing.order import Licence, Lot
 from pricing.sheet import Consent, Figures, Law, Segment, Sheet, Terms, Zone, points_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def eur(minor: int) -> Money:

@@ -5,26 +5,21 @@ before anything is rounded to points. They are computed here from the formulas o
 same things as no sheet does, so that a search shows what it would find.
 """
 
-from __future__ import annotations
-
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise, product
 from math import ceil
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pricing.measure import Hours
 from pricing.order import Licence, Lot, price
 from pricing.sheet import MICRO, Consent, Figures, Law, Points, Segment, Sheet, Span, Terms, Zone, points_of
 from pricing.valuation import least_bias
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
 Broken = Literal["", "worth", "floor", "cap", "average"]
 """A worth, a floor or a cap a dataset; one mean quality for all figures of a release."""

@@ -1,7 +1,5 @@
 """Oracles of pricing: the same answers by trying everything, or by a formula of the textbook; for small cases alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from itertools import permutations, product

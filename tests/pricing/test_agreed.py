@@ -1,7 +1,5 @@
 """What was agreed beside a price: an amount follows from the price and what is stated, and its steps add up to it."""
 
-from __future__ import annotations
-
 import json
 from types import SimpleNamespace
 from typing import Any

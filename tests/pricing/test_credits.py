@@ -1,7 +1,5 @@
 """Service credits: nothing for what is as sold, more for what falls shorter, never more than half."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

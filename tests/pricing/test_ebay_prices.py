@@ -1,10 +1,9 @@
 """Bids teach a posted price: forty real auctions, replayed one a week, and what the price then earns from later bidders."""
 
-from __future__ import annotations
-
 import csv
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +12,6 @@ from marketplace.catalogue.offers import rules
 from marketplace.core.settings import settings
 from pricing.auctions.digital import optimal_single_price
 from pricing.demand import NEUTRAL_BASIS_POINTS, RevealedBid
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 REPLAYED = 40
 PALM, XBOX = "Palm Pilot M515 PDA", "Xbox game console"

@@ -1,7 +1,5 @@
 """What an exclusive window gives up: by hand, by its laws, and never under the sales it forgoes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil

@@ -1,9 +1,8 @@
 """The worth of data in use: exact sums that never grow with age."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,9 +10,6 @@ from hypothesis import strategies as st
 
 from pricing.measure import MOST_HALF_LIFE_HOURS, ONE_OVER_LN_2, UNIT, Hours, worth_in_use
 from pricing.refusals import OutOfRange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LIVES = st.integers(1, 5_000)
 LENGTHS = st.integers(1, 2_000)

@@ -1,7 +1,5 @@
 """What an order costs: nothing for less by its parts, its waterfall exact, its bytes computed again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

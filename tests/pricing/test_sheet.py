@@ -1,10 +1,9 @@
 """The points of a release on its sheet: by figure, from public constants and published consent alone."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,9 +12,6 @@ from hypothesis import strategies as st
 from pricing.refusals import Empty, Mismatched, OutOfRange
 from pricing.sheet import Consent, Law, Segment, points_of
 from tests.pricing.builders import AREAS, BY_AGE, LAW, NOON, SEGMENTS, ZONES, market_terms, sheet, three_days
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 WITHOUT_LIMIT: dict[str, Any] = {
     "consent": {"city": Consent(17_500, 17_500), "coast": Consent(12_000, 12_000)},

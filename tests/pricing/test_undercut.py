@@ -1,11 +1,11 @@
 """Theorems 1 to 3 of the manual on random sheets: nothing is to be had for less by other things on its sheet."""
 
-from __future__ import annotations
-
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations_with_replacement
 from math import ceil, floor
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pytest
@@ -15,10 +15,6 @@ from scipy.optimize import LinearConstraint, milp
 
 from pricing.order import price
 from tests.pricing.menus import Broken, Menu, SheetThing, menu_of_one_figure, random_menu
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Iterator
 
 MENUS: Final = 2_000
 CONVICTED: Final = 3

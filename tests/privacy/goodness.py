@@ -1,7 +1,5 @@
 """Goodness of fit with a stated false alarm: Pearson's chi-squared on pooled values, and the two-sample one."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Specifications of releases that no database holds, for tests of what is made of counts."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

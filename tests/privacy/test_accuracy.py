@@ -5,22 +5,18 @@ night: 333 people a cell on average, where the two million of the benchmark make
 The figures are printed: they are what the report quotes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from marketplace.privacy import drawing, finishing
+from marketplace.privacy.specification import Specification
 from marketplace.privacy.thresholds import PublishedCells
 from tests.benchmarks import accuracy
 from tests.privacy.specs import SECRET, specification
-
-if TYPE_CHECKING:
-    from marketplace.privacy.specification import Specification
 
 SIDE, PEOPLE, SEEN = 25, 500_000, 10
 MOST_ZONES = 4

@@ -1,7 +1,5 @@
 """Composed loss: what it is at a delta is what Google's accountant says of it, to the last millionth."""
 
-from __future__ import annotations
-
 import math
 
 from marketplace.privacy import budget

@@ -1,12 +1,10 @@
 """From counts to cells: the short way to draw is the long one, keys bind draws, and what is stated is what was done."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import math
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +14,10 @@ from scipy import stats
 
 from marketplace.privacy import budget, drawing, finishing, noise, sampler
 from marketplace.privacy.key_set import parent_zones
+from marketplace.privacy.specification import Specification
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 from tests.privacy.goodness import differ, differs_from
 from tests.privacy.specs import SECRET, counts_of, gaussian, specification
-
-if TYPE_CHECKING:
-    from marketplace.privacy.specification import Specification
 
 
 @pytest.mark.parametrize("s", [specification(), gaussian()], ids=["laplace", "gaussian"])

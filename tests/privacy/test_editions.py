@@ -1,10 +1,7 @@
 """Editions: discrete Laplace noise nests exactly, Gaussian noise all but; any set of levels reveals its finest alone."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import mpmath
 import numpy as np
@@ -16,11 +13,9 @@ from scipy import stats
 
 from marketplace.datasets.releases import publishing
 from marketplace.privacy import drawing, editions, finishing, noise, sampler
+from marketplace.privacy.specification import Specification
 from tests.privacy.goodness import differs_from
 from tests.privacy.specs import SECRET, counts_of, gaussian, specification
-
-if TYPE_CHECKING:
-    from marketplace.privacy.specification import Specification
 
 
 @given(

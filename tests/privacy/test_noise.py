@@ -1,7 +1,5 @@
 """Noise: OpenDP's draws follow the exact law, and threshold, tail and variance are that law's. False alarm ≤ 1e-6."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -3,8 +3,6 @@
 Every statistical test has a false alarm of at most 1e-6.
 """
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

@@ -1,24 +1,20 @@
 """A simulated week: drawn from public facts alone, with the columns and the rhythm of a release."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import h3
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from marketplace.privacy import simulated_week as week
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.simulated_week import MARK, NOTICE, PublicFacts, draw_week
 from marketplace.privacy.specification import TO
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ZONES = tuple(sorted(h3.grid_disk(h3.latlng_to_cell(45.764, 4.8357, 7), 3)))
 BANDS = ("18-39", "40+")

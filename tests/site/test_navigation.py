@@ -1,7 +1,5 @@
 """The navigation: what it leads each kind of visitor to answers them, and shows where they are."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

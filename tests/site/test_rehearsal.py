@@ -1,7 +1,5 @@
 """A rehearsal: production with a test Stripe, said on every page, never with a live key; and production without it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,19 +1,14 @@
 """What tests share: it lies beside no test, each name says one thing, and a district's builders point down the floors."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from marketplace.core.districts import DISTRICTS
 from tests.support.districts import floor_of, is_below
 from tests.support.ratchet import check, rule
 from tests.support.source import Finding, imports_of, tracked, tree_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Import = tuple[str, str, int]
 """Which file imports which module, on which line."""

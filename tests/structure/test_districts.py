@@ -1,10 +1,8 @@
 """The districts: nothing lies beside them, what they use lies below, and inside one no packages form a circle."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from piccolo.columns import ForeignKey
 
@@ -25,9 +23,6 @@ from tests.support.source import (
 )
 from tests.support.sql import references, texts_of
 from tests.support.table_owners import files_with_sql, owner_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Use = tuple[str, str, str, int, str]
 """A package, the one that it uses, and where: path, line, what it uses."""

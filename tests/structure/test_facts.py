@@ -3,12 +3,11 @@
 And what `pricing` defines is used by the product, or declared as public API.
 """
 
-from __future__ import annotations
-
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -26,9 +25,6 @@ from tests.support.source import (
     tracked,
     tree_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OTHER_DATABASES = ("marketplace/datasets/builds/", "marketplace/demo/stripe_counterpart/")
 """DuckDB's and SQLite's: their tables are no tables of ours."""

@@ -3,15 +3,13 @@
 Table owners, words, sizes and README have tests of their own beside this one; `tests/not_yet.py` lists what is not kept yet.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
@@ -36,9 +34,6 @@ from tests.support.source import (
     tracked,
     tree_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LAYERS = {"tables": 0, "rules": 1, "queries": 2, "actions": 3, "pages": 4, "api": 4}
 """Inside a package imports point down these; `run_pages.py` is a `pages`. Other files are what they import."""

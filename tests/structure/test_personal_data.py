@@ -1,7 +1,5 @@
 """Every table declares the personal data in it, the manual lists it, and erasing a person does what was declared."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

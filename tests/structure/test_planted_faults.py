@@ -4,8 +4,6 @@ A planted file stands for the whole repository, so that what a rule finds is the
 have planted faults in their own tests.
 """
 
-from __future__ import annotations
-
 from itertools import count
 
 import pytest

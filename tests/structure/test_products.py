@@ -4,18 +4,13 @@ What differs between products is a field of its entry. A default or a row of the
 comparison, a key or a condition in SQL or a template may not.
 """
 
-from __future__ import annotations
-
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from marketplace.privacy.product_registry import PRODUCTS
 from tests.support.ratchet import check, rule
 from tests.support.source import Finding, nodes_of, product_files, sql_files, text_of, tracked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 OWN = "marketplace/privacy/products/"
 SOURCES = "marketplace/consent/switches/rules.py"

@@ -1,9 +1,8 @@
 """A forgotten entry fails: what the source defines of a kind is what its registry lists."""
 
-from __future__ import annotations
-
 import ast
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
 import pytest
 
@@ -16,9 +15,6 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.sales.auctions.registry import KINDS as AUCTIONS
 from tests.support.ratchet import check, rule
 from tests.support.source import Finding, nodes_of, product_files
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 REGISTRIES: Final[dict[str, Collection[str]]] = {
     "MessageKind": MESSAGES,

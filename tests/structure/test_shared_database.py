@@ -1,17 +1,11 @@
 """The database that a worker's tests share is as new for each of them, to the server's planner too."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
 import asyncpg
 
-from marketplace.core.postgres import SUPERUSER
-
-if TYPE_CHECKING:
-    from marketplace.core.postgres import EmbeddedPostgres
-    from tests.support.databases import SharedDatabase
+from marketplace.core.postgres import SUPERUSER, EmbeddedPostgres
+from tests.support.databases import SharedDatabase
 
 KNOWN = "SELECT reltuples <> -1 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = oid) FROM pg_class WHERE relname = 'subscriber'"
 

@@ -1,15 +1,10 @@
 """Sizes, docstrings and lines that the formatter may not touch."""
 
-from __future__ import annotations
-
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from tests.support.ratchet import check, rule
 from tests.support.source import Finding, nodes_of, product_files, sql_files, text_of, tracked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_TEMPLATE_LINE, MOST_UNFORMATTED = 500, 60, 200, 50
 GENERATED = ("migrations/history/", "marketplace/client/shapes.py")

@@ -1,27 +1,21 @@
 """SQL reads well and is true: long statements lie in `queries.sql`, are described, and the database accepts each."""
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
 import sqlglot
 from sqlglot import exp
 
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.statements import StatementError, read_blocks, read_statements
 from tests.support.ratchet import check, rule
 from tests.support.server import as_serving
 from tests.support.source import Finding, docstrings_in, nodes_of, product_files, sql_files, strings_in, text_of
 from tests.support.sql import references, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 LONGEST_STATEMENT, LONGEST_LINE = 12, 120
 OTHER_DATABASES = ("marketplace/datasets/builds/", "marketplace/demo/stripe_counterpart/")

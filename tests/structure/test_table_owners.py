@@ -1,7 +1,5 @@
 """Every table has one owner: only its package writes it, and SQL reads it only from above, as imports do."""
 
-from __future__ import annotations
-
 import ast
 import re
 from functools import cache

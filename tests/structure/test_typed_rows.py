@@ -1,7 +1,5 @@
 """Every read returns typed rows: no untyped verb, no record, no dict of a row, and every Row is a frozen Struct."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

@@ -1,7 +1,5 @@
 """Plain English: words that are not used, and the reader that finds them."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

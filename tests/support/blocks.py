@@ -1,7 +1,5 @@
 """The blocks of code in the manual, which are run."""
 
-from __future__ import annotations
-
 import re
 from textwrap import dedent
 

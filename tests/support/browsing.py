@@ -5,27 +5,29 @@ with it is collected, so that one run reports all of it: axe's violations, what 
 elsewhere, what weighs too much, what the page's own policy refused.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import axe_playwright_python
-from playwright.async_api import Error, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    async_playwright,
+)
 
 from tests.support.kept import KEPT
-from tests.support.market import PASSWORD
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
-
-    from tests.support.market import Market
+from tests.support.market import PASSWORD, Market
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PRINTED = """() => {

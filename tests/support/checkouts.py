@@ -1,13 +1,9 @@
 """Small repositories of git: what is committed in a folder, as a checkout of Partage is."""
 
-from __future__ import annotations
-
 import os
 import subprocess
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Final
 
 NOBODY: Final = {
     **{f"GIT_{one}_NAME": "Nobody" for one in ("AUTHOR", "COMMITTER")},

@@ -1,7 +1,5 @@
 """Clients of partners, each in an environment of its own that holds nothing else, and the site as they reach it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -9,8 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -19,9 +17,6 @@ from marketplace.site.serving.server import configured
 from tests.support.ports import free_port
 from tests.support.sites import the_site
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 SECONDS = 240
 

@@ -1,21 +1,16 @@
 """A little OTLP collector: receives traces over HTTP as protobuf, and keeps their spans."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class SpanSeen(Struct, frozen=True):

@@ -6,20 +6,14 @@ as partitions, are dropped. A test that changed the schema otherwise leaves a da
 has a new copy.
 """
 
-from __future__ import annotations
-
+import asyncio
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 
-from marketplace.core.postgres import SUPERUSER
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from marketplace.core.postgres import EmbeddedPostgres
+from marketplace.core.postgres import SUPERUSER, EmbeddedPostgres
 
 COPY = "CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY"
 LOOKS = """

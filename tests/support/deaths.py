@@ -6,8 +6,6 @@ so a whole year can die at each of its awaits. What a process only remembers sur
 at that: `tests/datasets/releases`, `builds`, `backup` and `embedded`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import faulthandler
@@ -16,17 +14,15 @@ import os
 import socket
 import sys
 import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import database
 from tests.support.reads import fetch_value
 from tests.support.share_of_day import share_of_day
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 
 STRANGERS = """
     SELECT count(*), count(*) FILTER (
@@ -49,7 +45,6 @@ BLOCKED_SECONDS = 60
 """How long after its bound a loop that does not even answer that has."""
 MOST_HANDLERS = 1_000
 """How often dying work may try to await in its handlers before it counts as stuck."""
-_death: ContextVar[Death | None] = ContextVar("death", default=None)
 
 
 def firsts() -> tuple[int, ...]:
@@ -99,6 +94,9 @@ class Death:
         for holder in database.DB.pool._holders:
             if holder._in_use:
                 holder.terminate()
+
+
+_death: ContextVar[Death | None] = ContextVar("death", default=None)
 
 
 class Mortal:

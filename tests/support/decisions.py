@@ -1,19 +1,14 @@
 """A second person's decision of what waits, as a test takes it beside the page: by the hash that the page would send."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
 
 from marketplace.finance.proposals import PROPOSALS
+from marketplace.people.identity.actors import Actor
 from marketplace.people.proposals import actions
 from marketplace.people.proposals.queries import find_proposal, find_waiting
 from marketplace.subscribers.payouts import exclusions
 from tests.people.builders import make_staff
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
 
 
 async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:

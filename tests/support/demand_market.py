@@ -4,20 +4,15 @@ Honest partners come at random; each buys with a probability that falls as the m
 an attack has them.
 """
 
-from __future__ import annotations
-
 import datetime as dt
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
 
 from marketplace.catalogue.offers import rules
 from pricing.demand import NEUTRAL_BASIS_POINTS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FIRST_DAY: Final = dt.date(2026, 1, 1)
 PARTNERS: Final = 20

@@ -1,25 +1,17 @@
 """The demo's site for tests that are walked in a browser: seeded as a first start does, with the demo's people to be."""
 
-from __future__ import annotations
-
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
 
 from marketplace.core.settings import settings
 from marketplace.demo.demo import free_port, port_of, site_running
-from marketplace.demo.seed_people import PASSWORD
-from tests.support.browsing import open_visit
+from marketplace.demo.seed_people import PASSWORD, DemoPerson
+from tests.support.browsing import Guest, Visit, open_visit
 from tests.support.market import Market, seed_demo
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    import pytest
-
-    from marketplace.demo.seed_people import DemoPerson
-    from tests.support.browsing import Guest, Visit
 
 
 @contextlib.asynccontextmanager

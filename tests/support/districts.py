@@ -3,8 +3,6 @@
 Inside a district no order is written: its packages use each other without a circle.
 """
 
-from __future__ import annotations
-
 from marketplace.core.districts import DISTRICTS
 from tests.support.source import product_files, text_of, tracked
 

@@ -1,7 +1,5 @@
 """Kinds of journal entry that only tests record: of any accounts, for facts that the marketplace itself never has."""
 
-from __future__ import annotations
-
 from marketplace.core.words import Words
 from marketplace.money.ledger.entry_kinds import ANY, ENTRY_KINDS, EntryKind
 

@@ -4,8 +4,6 @@ A page is what its person sees and does: addresses, clicks where things are draw
 nothing through but us is started for each test, with a profile that is thrown away.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -14,14 +12,12 @@ import json
 import os
 import re
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
 
 PREFERENCES: Final = {
     "app.update.disabledForTesting": True,
@@ -71,7 +67,7 @@ class Socket:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def open(cls, address: str) -> Socket:
+    async def open(cls, address: str) -> Self:
         """Shake hands at an address such as ws://127.0.0.1:9222/session."""
         parts = urlsplit(address)
         assert parts.hostname

@@ -6,8 +6,6 @@ pays, receives and downloads it, buys once more from start to end, and prints `s
 every release.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

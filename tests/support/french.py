@@ -1,15 +1,10 @@
 """French for the texts of a kind that a test drops into a registry."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
+import pytest
 
 from marketplace.core.words import french_texts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pytest
 
 
 def translate(registries: pytest.MonkeyPatch, french: Mapping[str, str]) -> None:

@@ -4,19 +4,13 @@ The file is never copied into the repository. Instants move by whole weeks, so w
 subscribers are the people of the file, each with a made-up age band and, as home, the zone of most of their check-ins.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pyarrow as pa
-    from numpy.typing import NDArray
+import pyarrow as pa
+from numpy.typing import NDArray
 
 NAME = "New York"
 RESOLUTION = 5

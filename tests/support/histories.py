@@ -1,14 +1,9 @@
 """Histories of migrations that tests write, on top of the schema's own: one file for each text of SQL."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 MIGRATION = '''
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager

@@ -4,24 +4,19 @@ Each request is right but for what is hostile in it, so that it comes as far as 
 its body's encoding, or the fields and files of its form.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import random
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+from litestar import Litestar
 from litestar.datastructures import UploadFile
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from litestar import Litestar
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 TEXTS: tuple[str, ...] = (

@@ -1,23 +1,19 @@
 """A little OpenID Connect provider over HTTP: signs its tokens with joserfc, and gives wrong ones where a test wants them."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from marketplace.core import clock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECRET = "the client's secret"
 

@@ -3,8 +3,6 @@
 It knows nothing but the commands of the manual: each runs in a process of its own, under the file of its role.
 """
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import os
@@ -13,15 +11,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 import httpx
 
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 ROOT = Path(__file__).resolve().parents[2]
 UNDER_ITS_FILE = 'set -a; . "$0"; set +a; exec "$@"'

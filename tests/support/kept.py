@@ -1,7 +1,5 @@
 """What a worker keeps from one async test to the next, in the loop that they share, until its last."""
 
-from __future__ import annotations
-
 from contextlib import AsyncExitStack
 
 KEPT = AsyncExitStack()

@@ -1,7 +1,5 @@
 """The pool that one test hands on to the next: its connections have prepared what tests ask again and again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import asyncpg

@@ -1,19 +1,13 @@
 """A person without a mouse: Tab, Enter, Space and typing, in either language; every page they come to is looked at."""
 
-from __future__ import annotations
-
 import os
 import re
-from typing import TYPE_CHECKING
+
+from playwright.async_api import Browser, ViewportSize
 
 from marketplace.core.web import formats
 from marketplace.core.web.i18n import gettext, language
-from tests.support.browsing import Tab
-
-if TYPE_CHECKING:
-    from playwright.async_api import Browser, ViewportSize
-
-    from tests.support.browsing import Troubles
+from tests.support.browsing import Tab, Troubles
 
 MOST_TABS = 250
 FOCUSED = """() => {

@@ -1,15 +1,14 @@
 """What tests of money share: the local Stripe counterpart as a process, and the site's webhooks on a port."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -19,9 +18,6 @@ from marketplace.core.settings import settings
 from marketplace.demo.seed_sales import NO_CERTIFICATES
 from tests.support.sites import the_site
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 

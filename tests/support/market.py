@@ -1,12 +1,11 @@
 """A whole running marketplace in one event loop: the site and the local Stripe counterpart on real ports, jobs on demand."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 
@@ -38,10 +37,6 @@ from marketplace.sales.orders.settling import lapse_unpaid, settle_paid
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
 from tests.people.builders import add_staff
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
 
 PASSWORD = "a long enough password"
 

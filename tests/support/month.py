@@ -4,13 +4,12 @@ Everything is made in memory from a seed and loaded by COPY, so that a month of 
 to the cent, but for the one cent that a caller plants.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.database import copy_in, execute
@@ -19,9 +18,6 @@ from marketplace.money.ledger.periods import bounds, month_of
 from marketplace.money.payments.rules import COUNTERPARTS, postings
 from tests.finance.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 IBAN = "FR7630006000011234567890189"
 OPENING_MINOR = 1_000_000
@@ -81,6 +77,7 @@ COLUMNS = {
         "paid_at",
         "returned_minor",
         "charged_back_minor",
+        "may_repeat",
     ),
     "order_lot": ("quote", "purchase_order", "position"),
     "payment": (
@@ -252,6 +249,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         at,
         returned,
         lost,
+        True,
     )
     month.add("order_lot", quote, order, 1)
     month.add(

@@ -3,8 +3,6 @@
 Made in the database from the entries of the month's sales and returns, so that a month of any size is there in minutes.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from marketplace.core import clock

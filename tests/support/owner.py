@@ -1,7 +1,5 @@
 """What only the schema's owner may do: a test says so statement by statement, and is the role that serves in all else."""
 
-from __future__ import annotations
-
 from marketplace.core.database import execute, transaction
 
 

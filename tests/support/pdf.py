@@ -1,7 +1,5 @@
 """What a PDF shows, and whether it is tagged for those who hear it read."""
 
-from __future__ import annotations
-
 import io
 import re
 from typing import Any

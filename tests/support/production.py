@@ -1,7 +1,5 @@
 """What an operator sets before anything of ours handles real people: keys of their own, and real payments."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Final
 

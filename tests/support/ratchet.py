@@ -5,8 +5,6 @@ that has more of them than `tests/not_yet.py` allows it, and where the ledger al
 `python -m tests.ratchet` lowers the ledger and lists findings.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from typing import TypeAlias

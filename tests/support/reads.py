@@ -3,17 +3,13 @@
 The product's reads are typed; a test's are one of a kind, and what it compares them with states what they are.
 """
 
-from __future__ import annotations
-
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import asyncpg
 
 from marketplace.core.database import DB, _joined
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import asyncpg
 
 ORDERED: Final = """(
     SELECT purchase_order.*, quote.id AS quote, quote.release, quote.months, quote.amount_minor

@@ -1,11 +1,11 @@
 """Every route of the site, what it must answer to each kind of visitor, and those visitors."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
 
 from marketplace.core.database import fetch_scalar
 from marketplace.people.identity import actions as identity
@@ -17,10 +17,6 @@ from marketplace.site.serving.refusals import MACHINE_PATHS
 from marketplace.subscribers.operators import actions as operators
 from tests.people.builders import PASSWORD, Browser, add_staff, allow, make_partner, person_of
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from litestar.handlers import HTTPRouteHandler
-
 
 OUR_ROUTES = [(handler, path) for handler in routes() for path in sorted(handler.paths)]
 

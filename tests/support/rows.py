@@ -1,19 +1,14 @@
 """Every typed read of every test is checked: the row's fields are the statement's columns, in name, order, type and nullability."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import asyncpg
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import asyncpg
 
 BUILTIN = (bytes, bytearray, dt.datetime, dt.date, dt.time, dt.timedelta, uuid.UUID, Decimal)
 COLUMN_TYPES: dict[str, type] = {

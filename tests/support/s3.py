@@ -1,20 +1,15 @@
 """A bucket over HTTP as far as an S3 client needs one to put, read, look up and delete objects; it counts what it is asked."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import re
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
 from marketplace.core import object_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Bucket(ThreadingHTTPServer):

@@ -3,14 +3,13 @@
 `tests/support/s3.py` is a bucket that counts what it is asked; this one signs, lists, refuses and answers as S3 does.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import httpx
@@ -19,9 +18,6 @@ from moto.core import enable_iam_authentication
 from moto.server import ThreadedMotoServer
 
 from marketplace.core.settings import settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 COMPOSE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 REGION = "us-east-1"

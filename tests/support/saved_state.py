@@ -4,8 +4,6 @@ The superuser reads and writes it beside the pool, with triggers and foreign key
 is written again, so putting a small state back takes some milliseconds.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
@@ -13,21 +11,17 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import asyncpg
 from msgspec import Struct
 
 from marketplace.core.settings import settings
 from marketplace.demo.stripe_counterpart.scheduled_actions import run_due_actions
-from marketplace.demo.stripe_counterpart.state import _TABLES
+from marketplace.demo.stripe_counterpart.state import _TABLES, StripeState
 from marketplace.oversight.invariants import INVARIANTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, MutableMapping
-
-    from marketplace.demo.stripe_counterpart.state import StripeState
 
 LOOKS = """
     SET session_replication_role = replica;

@@ -4,8 +4,6 @@
 equal to Stripe's balance, and every invariant.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
@@ -13,8 +11,9 @@ import io
 import os
 import ssl
 import uuid
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -53,10 +52,7 @@ from tests.sales.builders.shop import jobs, make_buyer, open_shop
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_one, fetch_value
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Step = Callable[[str], Awaitable[object]]
+Step = Callable[[str], Awaitable[object]]
 
 NAMESPACE = uuid.UUID("5ce9e5c0-0000-4000-8000-000000000000")
 GOOD_IBAN = "DE89370400440532013000"

@@ -3,8 +3,6 @@
 The library itself posts to a server on localhost and passes when nothing answers, so it is not asked.
 """
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 from typing import Any

@@ -1,21 +1,16 @@
 """The tests' own PostgreSQL, with a migrated template that every test's database is copied from."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from marketplace.core import database
 from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SERVING = "partage_serving"
 """The role that serves: what `migrate` grants it is all that it may."""

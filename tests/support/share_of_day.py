@@ -1,13 +1,9 @@
 """What a deep run does a part of each day, so that some days in a row do all of it; EVERY_DEATH=1 does all at once."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import TypeVar
 
 T = TypeVar("T")
 

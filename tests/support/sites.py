@@ -1,16 +1,12 @@
 """The site as tests ask it in their own process."""
 
-from __future__ import annotations
-
 import functools
-from typing import TYPE_CHECKING
+
+from litestar import Litestar
+from litestar.types import ASGIApp
 
 from marketplace.site.app import application, with_middleware
 from marketplace.site.health.checks import Latest
-
-if TYPE_CHECKING:
-    from litestar import Litestar
-    from litestar.types import ASGIApp
 
 
 @functools.cache

@@ -1,19 +1,14 @@
 """The repository as the tests of structure see it: its files, their areas, and the findings of a rule."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("marketplace", "pricing", "migrations")

@@ -4,19 +4,14 @@ A tokenizer rather than a parser: our SQL comes in fragments and in functions' b
 reads. Keywords are upper case throughout (a test holds that), so that `from` in a sentence is no FROM.
 """
 
-from __future__ import annotations
-
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from tests.support.source import file_of_module, nodes_of, text_of, tree_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 UNKNOWN = "computed_name"
 """Is written in a text for an interpolation that no constant resolves."""

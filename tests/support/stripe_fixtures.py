@@ -1,7 +1,5 @@
 """An object of each kind that the installed `stripe` package can describe, every field filled, decimal numbers too."""
 
-from __future__ import annotations
-
 import decimal
 import functools
 from importlib import import_module

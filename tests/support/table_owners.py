@@ -1,7 +1,5 @@
 """Which package owns a table."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from tests.support.source import package_of, product_files, sql_files

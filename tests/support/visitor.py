@@ -4,20 +4,16 @@ A form is found by what its button says, and sent with all that is in it already
 page does not have cannot be filled.
 """
 
-from __future__ import annotations
-
 import contextlib
+import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
 import lxml.html
 import pyotp
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Iterator
 
 PASSWORD = "a long enough password of somebody"
 PATIENCE_SECONDS = 60

@@ -3,17 +3,13 @@
 A test waits for a condition, never for a while: a slow machine makes it slower and not wrong.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from marketplace.core.database import fetch_scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PAUSE_SECONDS = 0.02
 LONGEST_SECONDS = 120

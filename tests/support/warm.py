@@ -4,8 +4,6 @@ What lies below a program's own folder is its own: each imports that itself, and
 before. It saves a program a third of its time, which matters where a hundred of them run.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import json
@@ -15,11 +13,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 CRASHED = 70
 """The exit code of a program that ended by an exception: not 1, by which pytest says that a test failed."""

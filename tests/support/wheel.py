@@ -1,7 +1,5 @@
 """A release made and its wheel installed, once for the tests that use them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -4,24 +4,19 @@
 ahead. Unlike `marketplace jobs` it takes no turns, so that several of them really do the same work at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from marketplace.core import clock, database
 from marketplace.core.settings import settings
 from marketplace.finance.bank.payout_lines import match_payouts
 from marketplace.subscribers.payouts.actions import follow_transfers
 from tests.support import scenes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 AT_WORK = "at work"
 

@@ -1,14 +1,13 @@
 """Zones before buying: names, postcodes, coordinates and files; strangers learn which the dataset has, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h3
 import html5lib
+import httpx
 import pytest
 
 from marketplace.catalogue.chosen_zones import actions, rules
@@ -23,9 +22,6 @@ from tests.catalogue.builders import make_vetted_partner, open_catalogue, seal_w
 from tests.datasets.builders import RESOLUTION, ZONES
 from tests.people.builders import Browser, make_partner, make_staff, page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 PAGE = "/en/datasets/lyon/preview"
 CENTRE = h3.latlng_to_cell(45.7578, 4.8320, RESOLUTION)

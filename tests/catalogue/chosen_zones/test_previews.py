@@ -1,7 +1,5 @@
 """How much survives in a partner's own zones: read as people write them, answered rounded, a few times a day."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt

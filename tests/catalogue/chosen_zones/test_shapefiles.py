@@ -1,7 +1,5 @@
 """Zipped shapefiles are read as the zones that they draw; bombs and what hides in archives are refused in one sentence."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -9,7 +7,8 @@ import random
 import stat
 import struct
 import zipfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import h3
 import pytest
@@ -20,9 +19,6 @@ from marketplace.catalogue.chosen_zones import rules, shapefiles
 from marketplace.core.errors import Invalid
 from marketplace.privacy.geography import H3
 from tests.datasets.builders import RESOLUTION, ZONES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 WGS_84, LAMBERT_93, MERCATOR = 4326, 2154, 3857
 

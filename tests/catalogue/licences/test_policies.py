@@ -1,7 +1,5 @@
 """A licence as one structure: its offer in ODRL, evaluated by somebody else, allows what is sold; its lines say the same."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

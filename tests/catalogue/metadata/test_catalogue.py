@@ -1,7 +1,5 @@
 """The catalogue for harvesters: what is for sale as DCAT-AP, the same in both notations; shapes find no fault in it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

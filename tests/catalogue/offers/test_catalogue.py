@@ -1,11 +1,9 @@
 """The catalogue's simulated week and API: what is sold, quotes by machine, bad input."""
 
-from __future__ import annotations
-
 import csv
 import io
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
@@ -21,9 +19,6 @@ from tests.catalogue.builders import DAYS, make_vetted_partner, open_catalogue, 
 from tests.datasets.builders import BANDS, ZONES
 from tests.people.builders import Browser, make_partner, page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_the_simulated_week_is_a_file_for_everyone_that_says_what_it_is(tmp_path: Path) -> None:

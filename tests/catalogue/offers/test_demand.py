@@ -1,13 +1,12 @@
 """What demand learns from: licences that were paid and stayed so, and bids that auctions revealed, each named as a source."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+import asyncpg
 import pytest
 
 from marketplace.catalogue.offers import actions, rules
@@ -24,11 +23,6 @@ from tests.people.builders import Browser, page_text, spender_for
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, make_quote, make_sale, open_shop, save_card
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import asyncpg
 
 DAY = dt.timedelta(days=1)
 

@@ -1,7 +1,5 @@
 """Licence terms, once stated, never change; a dataset is offered on its own market's sheet alone."""
 
-from __future__ import annotations
-
 import pytest
 
 from marketplace.catalogue.offers import actions

@@ -1,10 +1,8 @@
 """The deployment card: every figure is the specification's that builds use, and the page leads to it."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,12 +10,10 @@ from marketplace.core.settings import settings
 from marketplace.datasets.releases import queries
 from marketplace.privacy import noise
 from marketplace.privacy.deployment_card import ENGINES, Deployment, card
+from marketplace.privacy.specification import Specification
 from tests.catalogue.builders import open_catalogue, seal_week
 from tests.people.builders import Browser
 from tests.privacy.specs import gaussian, specification
-
-if TYPE_CHECKING:
-    from marketplace.privacy.specification import Specification
 
 HAZARDS = 15
 """A card answers so many at least."""

@@ -1,12 +1,11 @@
 """Quotes: the same inputs give the same price, nothing can be changed afterwards, and nobody sees another's."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,10 +33,6 @@ from tests.people.builders import Browser, make_partner, page_text
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.waiting import until_blocked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 SECRET = "11" * 32
 KEY = public_key(SECRET).hex()

@@ -1,7 +1,5 @@
 """A series of releases is comparable: each states its method and its scale, and where it breaks with the one before."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

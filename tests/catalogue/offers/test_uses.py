@@ -1,7 +1,5 @@
 """What a licence is for is asked where a price is asked for, and checked again where it is ordered, whatever the way."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

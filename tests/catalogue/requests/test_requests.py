@@ -1,7 +1,5 @@
 """Asking for data over HTTP: two partners' identical requests are one, neither sees the other, a steward answers."""
 
-from __future__ import annotations
-
 import html5lib
 
 from marketplace.catalogue.requests.rules import REQUESTS_A_DAY

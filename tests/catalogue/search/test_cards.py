@@ -1,22 +1,17 @@
 """The cards of what is for sale: the same answers as reading every card one by one, after any changes."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from marketplace.catalogue.search import queries
 from marketplace.catalogue.search.actions import Card, write_cards
 from marketplace.catalogue.search.queries import find_cards, get_news
 from marketplace.catalogue.search.rules import FACETS, State, bands_of, changes, read_state, words_of
 from marketplace.core.database import execute
-
-if TYPE_CHECKING:
-    import pytest
 
 NAMES = ("lyon", "lille", "paris", "presence", "quartiers", "nuits", "gares", "bordeaux", "flux")
 NOW = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)

@@ -1,7 +1,5 @@
 """Finding and comparing over HTTP: words of both languages, names of zones, facets in the address, and what changes."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json

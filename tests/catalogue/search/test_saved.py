@@ -1,7 +1,5 @@
 """Saved searches over HTTP: what matched is known, what is new or falls below a price is written about, once a day."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

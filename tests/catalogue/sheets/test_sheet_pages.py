@@ -1,7 +1,5 @@
 """A steward runs markets by pages alone: define, propose, preview, state, state the law; and anybody reads the sheet."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import hashlib
@@ -10,8 +8,9 @@ import io
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import rfc8785
 
 from marketplace.catalogue.offers.actions import define_terms, price_now, withdraw_offer
@@ -27,9 +26,6 @@ from tests.catalogue.builders import TERMS, open_catalogue, put_on_sale, seal_we
 from tests.datasets.builders import ZONES
 from tests.people.builders import PASSWORD, Browser, add_staff, words
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 SHEET = "/en/steward/sheets/sheet-lyon"
 LINES = "SELECT count(*) FROM staff_action WHERE verb = $1"

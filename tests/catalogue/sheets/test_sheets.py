@@ -1,7 +1,5 @@
 """A market's sheet is stated from a file of public constants, versioned, and gives each sealed release its points."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid

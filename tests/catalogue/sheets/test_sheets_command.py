@@ -1,10 +1,8 @@
 """`sheets`: a market is run by scripts, from files alone."""
 
-from __future__ import annotations
-
 import argparse
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +15,6 @@ from marketplace.core.errors import Invalid
 from tests.catalogue.builders import open_catalogue, seal_week
 from tests.datasets.builders import BANDS, ZONES
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TERMS = {
     "segments": dict.fromkeys(BANDS, (1, 1_000_000 // len(BANDS))),

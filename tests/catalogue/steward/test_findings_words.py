@@ -1,19 +1,15 @@
 """A dossier is read by people who know no statistics: whole sentences in both languages, and no figure is left out."""
 
-from __future__ import annotations
-
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from marketplace.catalogue.steward.findings_words import NAMED, ExplainedFinding, explain, words
 from marketplace.core.web.i18n import language
 from marketplace.datasets.releases.dossier import SENTENCES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TRAJECTORIES = {
     "simulated_people": 26_400,

@@ -1,10 +1,8 @@
 """The steward's dry run: what would survive and at which price, and a build of nothing that must be asked for twice."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import html5lib
 import pytest
@@ -18,9 +16,6 @@ from tests.catalogue.builders import last_midnight, open_catalogue, seal_week
 from tests.datasets.builders import END, START, ZONES, at, declare, write
 from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WEEK = (last_midnight() - dt.timedelta(days=7), last_midnight())
 

@@ -1,10 +1,9 @@
 """The steward's shop through its pages: purposes, notices, terms, offers, and a published release that is put on sale."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -34,9 +33,6 @@ from tests.consent.builders import PURPOSE
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.people.builders import Browser, words
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_a_steward_defines_a_purpose_and_asks_anew_with_a_changed_notice() -> None:

@@ -1,11 +1,12 @@
 """Two tabs, two clicks, a stale form, an odd field and a death in the middle: one sentence, nothing lost, nothing done twice."""
 
-from __future__ import annotations
-
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+import uuid
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
@@ -16,12 +17,6 @@ from tests.consent.builders import PURPOSE
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.people.builders import Browser, add_staff, words
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
-
-    import httpx
 
 LINES = "SELECT count(*) FROM staff_action WHERE verb = $1"
 DATASET: dict[str, Any] = {

@@ -1,7 +1,5 @@
 """What a definition and a build may begin from: common kinds, a copy, the latest whole period that is ingested."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 

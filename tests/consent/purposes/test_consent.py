@@ -1,7 +1,5 @@
 """Consent: who consents to what at an instant, against a ten-line model; receipts; rows that never change."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json

@@ -1,10 +1,8 @@
 """Releases before and after each switch: planted people who all did the same, and let different parts of it count."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -22,9 +20,6 @@ from marketplace.datasets.releases.ingestion import ingest_events
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import END, LONG_AGO, START, ZONES, at, declare, kept, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WENT = ((10, 0), (11, 0), (12, 1), (13, 1), (34, 2), (36, 3))
 """Hour and zone of what everyone did: twice at home on Saturday, and on Sunday elsewhere."""

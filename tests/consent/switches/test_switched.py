@@ -1,12 +1,10 @@
 """Switches in all engines, against plain Python; a person's switches change nobody else, and no more than the bound."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +15,7 @@ from marketplace.consent.switches.rules import EVERYTHING, HOURS, WEEKDAYS, Scop
 from marketplace.consent.switches.switch_arrays import Places, SwitchArrays
 from marketplace.core.instants import FOREVER_US
 from marketplace.core.line_index import LineIndex
+from marketplace.datasets.builds.counting_query import CountingQuery
 from marketplace.privacy.geography import H3, OwnZones
 from tests.datasets.builds import engines
 from tests.datasets.builds.engines import (
@@ -25,6 +24,8 @@ from tests.datasets.builds.engines import (
     PEOPLE,
     SITES,
     ZONE_OF,
+    Case,
+    Event,
     added,
     answer,
     big,
@@ -32,10 +33,6 @@ from tests.datasets.builds.engines import (
     chosen_cells,
     question_of,
 )
-
-if TYPE_CHECKING:
-    from marketplace.datasets.builds.counting_query import CountingQuery
-    from tests.datasets.builds.engines import Case, Event
 
 Rows = list[tuple[int, dt.datetime | None, Scope]]
 """Who, until when (None: nothing ended it) and what of theirs counts."""

@@ -3,8 +3,6 @@
 Source: https://age-encryption.org/v1; BIP 173 (private keys as text).
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 

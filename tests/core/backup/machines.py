@@ -1,20 +1,14 @@
 """Another machine for a test: a database and an object store of its own, and the command line that runs on it."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 from marketplace.core import database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 _numbers = itertools.count(1)
 

@@ -1,11 +1,10 @@
 """A backup's file is age's, a write that fails is never silent, and it is read to its end, also where its tar is padded."""
 
-from __future__ import annotations
-
 import io
 import secrets
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 import pyrage
 import pytest
@@ -14,10 +13,6 @@ from obstore.store import MemoryStore
 from marketplace.core.backup import archive
 from marketplace.core.errors import Conflict
 from tests.core.backup import age_reader
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import IO
 
 PADDING_BYTES = 1 << 20
 DUMP = secrets.token_bytes(300_000)

@@ -1,14 +1,13 @@
 """Backup and restore: whole or refused, nothing readable in between, and not a cent lost or doubled afterwards."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
 import random
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,11 +23,13 @@ from marketplace.core.backup.actions import (
     note_restoration,
     restore,
 )
+from marketplace.core.backup.archive import Manifest
 from marketplace.core.backup.proof import Inventory, prove
 from marketplace.core.backup.queries import find_last_backup, find_last_restoration
 from marketplace.core.backup.unfinished import remove_mark
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.finance.reconciliation.exception_queries import list_exceptions_since
@@ -51,12 +52,6 @@ from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, Statement
 from tests.people.builders import make_staff
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.backup.archive import Manifest
-    from marketplace.core.postgres import EmbeddedPostgres
 
 
 async def restored(place: str, key: Path) -> Manifest:

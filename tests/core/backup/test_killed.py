@@ -1,14 +1,12 @@
 """Killed between any two of its steps, a backup leaves nothing readable, and a restore is not served from until it has ended."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyrage
 import pytest
@@ -20,7 +18,7 @@ from marketplace.core.backup.archive import list_objects
 from marketplace.core.backup.queries import find_last_restoration
 from marketplace.core.backup.unfinished import find_mark
 from marketplace.core.errors import Conflict, Invalid
-from marketplace.core.postgres import ROOT_STATE
+from marketplace.core.postgres import ROOT_STATE, EmbeddedPostgres
 from marketplace.core.sealing import public_key
 from marketplace.core.settings import settings
 from marketplace.core.working_folders import is_abandoned
@@ -32,11 +30,6 @@ from tests.finance.builders import sales
 from tests.support.production import OPERATORS_OWN, key
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 DYING = """
 import json, os, signal, sys

@@ -1,15 +1,14 @@
 """Point in time, where PostgreSQL is the operator's own: the manual's commands, with PostgreSQL's own programs."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -27,9 +26,6 @@ from tests.finance.builders import sales
 from tests.support.blocks import blocks_of
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
 
 PAGE = "marketplace/site/docs/operator/backup.md"
 

@@ -1,7 +1,5 @@
 """The note of the server: what it differs from is refused until the operator says what is true of it."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

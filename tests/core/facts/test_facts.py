@@ -1,7 +1,5 @@
 """Facts for the public log: stated with what makes them true or not at all, once each, never changed."""
 
-from __future__ import annotations
-
 import asyncpg
 import pytest
 

@@ -1,11 +1,9 @@
 """Notes outside the database: sealed, on a disk before they count, copied once their place answers, and deleted with time."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +14,6 @@ from marketplace.core.notes import place
 from marketplace.core.notes.actions import delete_old_notes, note_now, note_waiting, read_notes, state_note
 from marketplace.core.settings import settings
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LINE = 33_612_345_678
 

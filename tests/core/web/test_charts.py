@@ -1,7 +1,5 @@
 """Charts and maps: small, whole, readable without colours, and silent about what is withheld."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import re

@@ -1,24 +1,18 @@
 """Bad input over HTTP: a sentence and a way back for people, RFC 9457 for machines, and never our insides."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import html5lib
+import httpx
 import pytest
 from litestar import get, post
-from litestar.params import JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.params import JSONBody
 
 from marketplace.core.settings import settings
 from marketplace.people.identity import actions, key_actions
 from marketplace.site.app import create_app
 from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, page_text
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import httpx
 
 
 def strictly_parsed(answer: httpx.Response) -> httpx.Response:

@@ -1,13 +1,11 @@
 """Metrics: who may read, and that what stands still, is lost or broken shows."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re
-from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -22,9 +20,6 @@ from marketplace.site.metrics import measure
 from tests.support.owner import as_owner
 from tests.support.sites import the_site
 from tests.support.source import text_of
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def scrape(address: str = "127.0.0.1", **headers: str) -> httpx.Response:

@@ -1,7 +1,5 @@
 """PDF documents are tagged: language, title, headings and tables as what they are, in order, over pages; nothing untagged."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 from marketplace.core.web.pdf import PdfDocument

@@ -1,22 +1,17 @@
 """Every sentence a person can read has natural French, in the fr.po of its package, and none there is stale."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 from marketplace.core.web.i18n import typeset
 from tests.support.source import Finding, nodes_of, package_of, product_files
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PACKAGE = Path(__file__).resolve().parents[3] / "marketplace"
 TEMPLATES = [path for path in sorted(PACKAGE.glob("*/*/templates/*.html")) if path.parts[-4] != "demo"]

@@ -1,7 +1,5 @@
 """What people type and what becomes of it: passwords unseen, fields read from one place, and no text of theirs a template."""
 
-from __future__ import annotations
-
 import ast
 import re
 

@@ -1,13 +1,12 @@
 """Random cases for the three engines, and fifty lines of plain Python that say what each must answer."""
 
-from __future__ import annotations
-
 import datetime as dt
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,18 +17,13 @@ from obstore.store import LocalStore
 
 from marketplace.core.line_index import LineIndex
 from marketplace.datasets.builds import input_files, reference_sql
-from marketplace.datasets.builds.counting_query import CountingQuery
+from marketplace.datasets.builds.counting_query import Aggregate, CountingQuery
 from marketplace.datasets.builds.event_store import Store
 from marketplace.datasets.builds.ingest import ingest
 from marketplace.datasets.builds.kernel import Kernel
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
 from tests.datasets.builders import END, START, at
 from tests.datasets.builds import engines
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from marketplace.datasets.builds.counting_query import Aggregate
 
 Event = tuple[int, dt.datetime, str, str]
 """Who, when, at which site, of which kind."""

@@ -1,7 +1,5 @@
 """The store is what each file last stated: corrections, copies, versions under other names, retractions; killed, old or new."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import random
@@ -9,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,12 +18,7 @@ from marketplace.datasets.builds.event_store_writer import Writer
 from marketplace.datasets.builds.ingest import ingest
 from marketplace.datasets.builds.retracted_events import RetractedEvents
 from marketplace.datasets.retractions.store_rewriting import retract
-from tests.datasets.builders import FIRST_DAY, events_of, open_store, random_events, write_stored_events
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.datasets.builders import StoredEvent
+from tests.datasets.builders import FIRST_DAY, StoredEvent, events_of, open_store, random_events, write_stored_events
 
 
 def ingest_files(folder: Path, *files: Path, replace: bool = False, most_rows: int | None = None) -> dict[str, int]:

@@ -1,13 +1,11 @@
 """Three engines and fifty lines of plain Python answer the same; and what one person can change of the answer."""
 
-from __future__ import annotations
-
 import functools
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.datasets.builds import reference_sql
+from marketplace.datasets.builds.counting_query import Aggregate, CountingQuery
 from marketplace.datasets.builds.kernel import _below_prime
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
+from marketplace.privacy.specification import Specification
 from tests.datasets.builders import at
 from tests.datasets.builds import engines
 from tests.datasets.builds.engines import (
@@ -34,12 +34,6 @@ from tests.datasets.builds.engines import (
     question_of,
 )
 from tests.privacy.specs import specification
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from marketplace.datasets.builds.counting_query import Aggregate, CountingQuery
-    from marketplace.privacy.specification import Specification
 
 
 @pytest.mark.long

@@ -1,17 +1,17 @@
 """The event store: a day's events are a set, also when some come twice, late or in pieces; and what is damaged is named."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.line_index import LineIndex
@@ -19,11 +19,6 @@ from marketplace.datasets.builds.event_store import Rows, Store
 from marketplace.datasets.builds.event_store_writer import Writer
 from marketplace.datasets.builds.ingest import ingest
 from tests.datasets.builders import events_of, open_store, random_events, write_stored_events
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 
 @pytest.mark.parametrize("step_us", [1, 1_000, 1_000_000])

@@ -1,12 +1,11 @@
 """Local hours, days and nights: three engines and plain Python answer the same around the nights when clocks change."""
 
-from __future__ import annotations
-
 import datetime as dt
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +14,13 @@ from hypothesis import strategies as st
 
 from marketplace.core.local_time import midnight
 from marketplace.datasets.builds import reference_sql
+from marketplace.datasets.builds.counting_query import CountingQuery
 from tests.datasets.builds.engines import (
     DAY_US,
     HOUR_US,
     PEOPLE,
     SITES,
+    Case,
     answer,
     cells_of_answer,
     chosen_cells,
@@ -30,12 +31,6 @@ from tests.datasets.builds.engines import (
     question_of,
 )
 from tests.privacy.specs import specification
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from marketplace.datasets.builds.counting_query import CountingQuery
-    from tests.datasets.builds.engines import Case
 
 SPRING, AUTUMN = ("Europe/Paris", dt.date(2026, 3, 28), 3), ("Europe/Paris", dt.date(2026, 10, 24), 3)
 KOLKATA = ("Asia/Kolkata", dt.date(2026, 3, 28), 2)

@@ -1,17 +1,12 @@
 """Files by Spark's own buckets: where it looks for the rows of an id is where they are, beside each other."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from marketplace.datasets.builds.spark import BUCKETS, bucket_files, buckets_of, start_spark
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_rows_are_in_the_files_of_their_buckets(tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """Subscribers are read alike from files and from the event store's table, which was checked when it came."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,12 +11,8 @@ import pytest
 from marketplace.core.errors import Invalid
 from marketplace.datasets.builds import input_files
 from marketplace.datasets.population import operator_tables
+from marketplace.privacy.specification import Specification
 from tests.privacy.specs import specification
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.privacy.specification import Specification
 
 LONG_READING = """
 import sys

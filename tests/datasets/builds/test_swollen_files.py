@@ -1,11 +1,9 @@
 """A small Parquet file that unpacks to gigabytes is refused in a sentence, and never unpacked."""
 
-from __future__ import annotations
-
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,9 +11,6 @@ import pytest
 
 from marketplace.core.errors import Invalid
 from marketplace.datasets.builds.input_files import EVENT_AT_SITE, open_checked, scratch_database
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS, LONG = 6_000, 1_500_000
 """Nine gigabytes, once each row has its text; one of them is within what a column may unpack to."""

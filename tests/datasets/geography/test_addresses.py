@@ -1,13 +1,11 @@
 """Addresses that people write are found in the operator's table, each where its town says; none is logged or kept."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h3
 import html5lib
@@ -24,9 +22,6 @@ from tests.catalogue.builders import make_vetted_partner, open_catalogue, seal_w
 from tests.datasets.builders import ZONES
 from tests.people.builders import Browser, page_text
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PAGE = "/en/datasets/lyon/preview"
 HEADING = "id;numero;rep;nom_voie;code_postal;code_insee;nom_commune;x;y;lon;lat"

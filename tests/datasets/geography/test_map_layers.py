@@ -1,15 +1,15 @@
 """Layers of maps: a steward uploads them, bombs are refused, and maps show waters, names, hours and flows."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import random
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import html5lib
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,11 +31,6 @@ from tests.catalogue import builders as catalogue_shop
 from tests.datasets.builders import ZONES
 from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_sale, open_shop
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import httpx
 
 LAYERS = "/en/steward/map-layers"
 

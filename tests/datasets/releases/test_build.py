@@ -1,12 +1,11 @@
 """The build from end to end: what is published, what is recorded, and what a second run does."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import h3
 import httpx
@@ -24,9 +23,6 @@ from tests.datasets import builders
 from tests.datasets.builders import BANDS, END, PERIOD, START, ZONES, at, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch, fetch_value
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_a_crowd_is_published_and_a_loner_is_not(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Bad input gets one sentence that names the file and the row, spends nothing and leaves nothing half-written."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +15,6 @@ from marketplace.datasets.releases import actions, queries
 from marketplace.datasets.releases.ingestion import ingest_events, ingest_files
 from tests.datasets.builders import PERIOD, ZONES, crowd, declare, events_table, kept, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EVENTS = "subscriber_id,at,latitude,longitude\n"
 GOOD = "1,2026-03-28T10:00:00Z,45.76,4.83\n"

@@ -1,14 +1,12 @@
 """Kill -9 between any two steps: a second run ends the same way, spends once, and leaves nothing half-written."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +16,6 @@ from marketplace.core.settings import settings
 from marketplace.datasets.releases import actions, publishing, queries
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DYING = """
 import asyncio, datetime, json, os, signal, sys

@@ -1,10 +1,9 @@
 """A whole table of subscribers creates and ends lines: counted, again nothing, and a short one is refused."""
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +18,6 @@ from marketplace.people.identity.lines import LineCounts, apply_line_table
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, ZONES, declare
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 IN_FORCE = "SELECT coalesce(array_agg(reference ORDER BY reference), '{}') FROM subscriber WHERE gone_at IS NULL"
 

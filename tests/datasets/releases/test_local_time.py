@@ -1,11 +1,9 @@
 """A dataset in local time, from its definition to what a partner reads and downloads; and datasets from before."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +19,6 @@ from tests.consent.builders import PURPOSE
 from tests.datasets.builders import RESOLUTION, ZONES, Event, declare, kept, make_subscribers, write
 from tests.people.builders import PASSWORD, Browser, add_staff, words
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PARIS = "Europe/Paris"
 RICH = {"epsilon_micro": 10_000_000, "budget_micro": 100_000_000}

@@ -1,13 +1,12 @@
 """The operator's own zones: read, placed on Earth, counted over, rolled up, shown, previewed; a table never changes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import itertools
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import h3
@@ -43,10 +42,6 @@ from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.privacy.specs import SECRET, counts_of, specification
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 WEST, SOUTH, SIDE = 4.7, 45.65, 0.1
 

@@ -1,10 +1,9 @@
 """One file in the registry is a product: a toy one is defined, built, shown and sold."""
 
-from __future__ import annotations
-
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +21,6 @@ from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_sale
 from tests.support.french import translate
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Flows and stays from end to end, from the ingested store, and what the store gives a build after a withdrawal."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,9 +14,6 @@ from marketplace.datasets.releases.ingestion import ingest_events, ingest_new
 from tests.datasets import builders
 from tests.datasets.builders import PERIOD, START, ZONES, at, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RICH = {"epsilon_micro": 10_000_000, "budget_micro": 100_000_000}
 

@@ -1,8 +1,7 @@
 """What is published of each day and zone is stated of every sealed release and of its editions, once and for ever."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import uuid
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -11,15 +10,10 @@ from marketplace.core import object_store
 from marketplace.core.database import execute
 from marketplace.datasets.builds.cells_file import read_file, spread
 from marketplace.datasets.releases import actions, publishing, queries
+from marketplace.privacy.specification import Specification
 from tests.catalogue.builders import open_catalogue, seal_week
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch, fetch_one
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
-
-    from marketplace.privacy.specification import Specification
 
 DAYS = ("hours_by_day", "published_by_day", "published_by_zone", "published_by_figure")
 

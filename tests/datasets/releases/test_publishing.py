@@ -1,14 +1,14 @@
 """Publishing, revisions, editions, revocation, and what a year may cost, with the database."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pyarrow.parquet as pq
 import pytest
 
@@ -25,11 +25,6 @@ from tests.datasets import builders
 from tests.datasets.builders import PERIOD, START, at, crowd, declare, make_subscribers, write
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import asyncpg
 
 AGAIN = {"revision": 2, "note_fr": "Corrigé.", "note_en": "Corrected."}
 

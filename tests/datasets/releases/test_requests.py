@@ -1,12 +1,11 @@
 """Builds asked for by stewards and by cadence, and the steward's pages from definition to revocation."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +20,6 @@ from tests.datasets.builders import BANDS, DAYS_ASKED, END, RESOLUTION, START, Z
 from tests.people.builders import PASSWORD, Browser, add_staff, words
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 COPY_PROGRESS = """
 CREATE TABLE progress_seen (number bigint GENERATED ALWAYS AS IDENTITY, step text, share_micro bigint);

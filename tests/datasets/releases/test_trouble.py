@@ -1,7 +1,5 @@
 """Trouble as an operator meets it, through the public command: a full disk, damaged inputs, a store that went, two at once."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import resource

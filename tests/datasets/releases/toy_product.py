@@ -1,17 +1,11 @@
 """A toy product, as a file of `marketplace/privacy/products` would have it: who is in a zone of an evening."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from marketplace.core.words import Words
+from marketplace.privacy.habits import Residents, TimesAlike
 from marketplace.privacy.product import NO_MOBILITY, POPULATION, ColumnWords, Product
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from marketplace.privacy.habits import Residents, TimesAlike
 
 
 def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.float64]:

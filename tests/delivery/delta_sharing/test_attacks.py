@@ -4,14 +4,13 @@ It names tables of others and paths outside, forges tokens of pages, asks for ve
 nests JSON without end, replays what a key pair signed, once to two processes at the same time, and goes on after a refund.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwk
@@ -36,9 +35,6 @@ from tests.delivery.builders import (
 from tests.people.builders import Browser
 from tests.sales.builders.shop import make_buyer, make_sale, seal_release
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 TOKENS = "/delta-sharing/oauth/token"
 ELSEWHERE = (

@@ -3,13 +3,12 @@
 Its Spark connector needs a jar that is in no Python package, and is not run.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +20,6 @@ from tests.delivery.builders import APRIL, MARCH, customers, pem_of, profile_of
 from tests.sales.builders.shop import make_sale, seal_release, some_cells
 from tests.support.blocks import blocks_of
 from tests.support.clients import environment, run, serving_site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 PROGRAM = (Path(__file__).parent / "client_program.py").read_text()
 TABLE = "partage.releases.lyon"

@@ -1,7 +1,5 @@
 """Delta Sharing over HTTP, as its clients speak it: tables, versions, changes, signed files, and what is refused."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import json

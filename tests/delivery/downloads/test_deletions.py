@@ -1,7 +1,5 @@
 """After a recall: a partner confirms by its page or its API that copies are deleted, and staff see who has not."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

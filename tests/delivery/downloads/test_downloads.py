@@ -1,7 +1,5 @@
 """Downloads over HTTP: the sealed bytes, whole or in parts, to whom they were sold and nobody else."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import csv

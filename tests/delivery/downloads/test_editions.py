@@ -1,7 +1,5 @@
 """A coarser edition is priced, quoted, bought and fetched as itself; a release that was called back is none of these."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import uuid

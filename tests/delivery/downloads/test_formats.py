@@ -1,14 +1,13 @@
 """Every format of a download over HTTP: the same rows, what they mean beside them, and refusals in one sentence."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import json
 import struct
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,9 +20,6 @@ from marketplace.oversight.invariants import broken
 from tests.datasets.builders import BANDS, ZONES
 from tests.delivery.builders import customers
 from tests.sales.builders.shop import some_cells
-
-if TYPE_CHECKING:
-    import httpx
 
 ROWS = 400
 FROM = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

@@ -1,13 +1,12 @@
 """The object store on a real S3 server: from a sale to its download, backups, moving; and what is wrong is one sentence."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +15,7 @@ from moto.core.authorization import disable_iam_authentication
 from marketplace.core import object_store
 from marketplace.core.backup.actions import back_up, move_objects, new_key, restore
 from marketplace.core.errors import Conflict, NotFound, Unavailable
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from tests.core.backup.machines import empty_machine
 from tests.people.builders import Browser
@@ -23,11 +23,6 @@ from tests.sales.builders.shop import make_buyer, make_sale, open_shop, some_cel
 from tests.support.ports import free_port
 from tests.support.reads import fetch_value
 from tests.support.s3_server import S3Server, serving_s3
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 WHY = {

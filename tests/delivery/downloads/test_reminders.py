@@ -1,7 +1,5 @@
 """Licensees are written, once each, that a licence ends; and, with the fact itself, of a newer release and a recall."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest

@@ -1,9 +1,7 @@
 """Ranges and tags by the standard: which part is meant, by a slow reading of the same words."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -20,9 +18,6 @@ from marketplace.delivery.downloads.rules import (
     may_send_part,
     wanted_part,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SIZES = some.integers(0, 40)
 

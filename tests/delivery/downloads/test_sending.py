@@ -1,7 +1,5 @@
 """Files that the kernel sends, over real sockets: whole, in parts, to readers who are slow or leave, and to none once it has ended."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A trial over HTTP: once a partner, of an older release, for two weeks; no money moves and nobody earns."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

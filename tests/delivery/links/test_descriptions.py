@@ -1,11 +1,11 @@
 """What describes a file to programs: Croissant loads it, a data contract holds for it and finds what is planted in a copy."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,10 +19,6 @@ from tests.delivery.builders import Customer, customers, path_of_link
 from tests.support.clients import environment, run
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 ROWS = 600
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

@@ -1,14 +1,13 @@
 """Personal links over HTTP: who brings one reads the file it opens, until it ends; nobody else does, and no log has it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import functools
 import hashlib
 import html
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -30,9 +29,6 @@ from tests.people.builders import Browser
 from tests.sales.builders.shop import make_buyer
 from tests.support.reads import fetch_one, fetch_value
 from tests.support.s3_server import serving_s3
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SITE = "http://testserver.example"
 

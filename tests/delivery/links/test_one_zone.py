@@ -1,10 +1,10 @@
 """One zone of a hundred by a personal link, in DuckDB and polars as they are: the bytes that the site sends are counted."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,6 @@ from marketplace.datasets.builds.cells_file import write_cells
 from tests.datasets.builders import MEANINGS
 from tests.delivery.builders import CLIENTS, HTTPFS, customers, path_of_link
 from tests.support.clients import environment, run, serving_site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
 
 ROWS, ZONES = 4_000_000, 100
 """Some eleven megabytes: polars begins with the last 256 KiB of every file, which is a twentieth of one of five."""

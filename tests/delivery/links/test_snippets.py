@@ -1,14 +1,13 @@
 """What the order's page says to paste is run as it is shown, each in an environment that holds only that client."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import html
 import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +17,6 @@ from tests.sales.builders.shop import some_cells
 from tests.support.blocks import blocks_of
 from tests.support.clients import environment, run, serving_site
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS = 600
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

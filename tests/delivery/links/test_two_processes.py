@@ -1,7 +1,5 @@
 """Two processes of the site: what one revokes is dead in the other within a second, in the middle of a read too."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

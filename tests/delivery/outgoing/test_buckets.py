@@ -1,12 +1,11 @@
 """A partner's own bucket on a real S3 server: filled once a purchase, also after a kill; what fails is named; private hosts are refused."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import html5lib
 import pytest
@@ -27,9 +26,6 @@ from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import make_buyer, make_sale, open_shop
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.s3_server import BUCKET, REGION, S3Server, serving_s3
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 DAY = dt.timedelta(days=1)
 

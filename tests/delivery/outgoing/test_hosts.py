@@ -1,7 +1,5 @@
 """Where what leaves may go: to public hosts alone, however their addresses are written; and when it is given up."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import socket

@@ -1,7 +1,5 @@
 """Webhooks to a real receiver: signed, tried again for three days, ended with notice, and posted to no private address."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import datetime as dt
@@ -12,7 +10,9 @@ import os
 import re
 import ssl
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -35,10 +35,6 @@ from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import make_buyer, make_sale, seal_release
 from tests.support.blocks import blocks_of
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 

@@ -1,14 +1,13 @@
 """Population density over HTTP: the official document's scenarios, and that document judges every answer."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import functools
 import sys
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import jsonschema
@@ -31,9 +30,6 @@ from tests.support.blocks import blocks_of
 from tests.support.clients import run, serving_site
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 OFFICIAL = Path(__file__).resolve().parents[4] / "shared" / "specs" / "camara"
 PATH = "/api/camara/population-density-data/v0/retrieve"

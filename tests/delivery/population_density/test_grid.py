@@ -1,7 +1,5 @@
 """Geohash cells and how zones lie over them: known cells, and areas that add up however they are cut."""
 
-from __future__ import annotations
-
 import math
 
 import h3

@@ -1,12 +1,10 @@
 """A clerk makes a rule from a bank line, sees it on past lines, another agrees, and lines like it are booked from then on."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -24,9 +22,6 @@ from tests.finance.builders.statements import DAY, Entry, Statement
 from tests.people.builders import kinds_written, make_staff, page_text
 from tests.support.decisions import buttons_of, decide
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 RULES = "/en/finance/bank/rules"
 

@@ -1,7 +1,5 @@
 """Reading a bank's file: both versions alike, to the cent, and every bad file refused in one sentence."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest

@@ -1,9 +1,8 @@
 """The candidates of a bank line are found by index, and are those that a look at every order would find."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import pytest
 
@@ -26,9 +25,6 @@ from marketplace.money.ledger import chart
 from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, bank_says
 from tests.people.builders import make_staff
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ORDERS: Final = 200
 BUILDERS: Final = (

@@ -1,11 +1,8 @@
 """What a bank line is: matched by the job where nothing is in doubt, by people otherwise, split exactly, undone in the open."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -22,14 +19,12 @@ from marketplace.finance.reconciliation.exception_queries import find_next, get_
 from marketplace.finance.reconciliation.queries import list_cash
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
+from marketplace.people.identity.actors import Actor
 from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, bank_says, open_exceptions, record_payout
 from tests.people.builders import make_staff
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
 
 
 async def test_the_job_matches_what_is_named_and_leaves_what_is_not_sure() -> None:

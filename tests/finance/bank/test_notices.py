@@ -1,12 +1,10 @@
 """What the bank announces (camt.054): looked at, kept once, on no account twice, and named where no statement has it."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pytest
 
@@ -24,9 +22,6 @@ from tests.finance.builders.pages import signed_in
 from tests.finance.builders.statements import DAY, IBAN, Entry, Statement, announces
 from tests.people.builders import page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SALARY, FEE = Entry(70_000, "B1", "STRIPE po_1", "Stripe"), Entry(-12, "B2", "Frais")
 PARTS = Entry(9_000, "B3", parts=((4_000, "E1"), (5_000, "E2")), name="Zoé & Cie")

@@ -1,11 +1,10 @@
 """Odd files of a bank: each is read to the cent with nothing lost, or refused whole in one sentence that says what is odd."""
 
-from __future__ import annotations
-
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,9 +20,6 @@ from tests.finance.builders.pages import signed_in, submit_to_bank
 from tests.finance.builders.statements import IBAN, Entry, Statement, announces
 from tests.people.builders import page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 THEIRS = "DE89370400440532013000"
 WHOLE = Statement([Entry(700, "B1", "x", "Zoé")], opening=100).xml("08").decode()

@@ -1,7 +1,5 @@
 """CSV: read to the cent, looked at before they are imported, a bank's columns said once; nonsense is refused."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

@@ -1,7 +1,5 @@
 """Importing statements: once and whole, posted at once; repeats change nothing, contradictions are refused, gaps found."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 from typing import Any

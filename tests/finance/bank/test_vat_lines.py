@@ -1,9 +1,6 @@
 """A bank line of the tax office settles VAT: a month whole by one press, or account by account; undone in the open, never twice."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,12 +16,10 @@ from marketplace.finance.bookkeeping.exports.format import Days
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import record
 from marketplace.money.ledger.queries import balance
+from marketplace.people.identity.actors import Actor
 from tests.finance.builders.statements import Entry, bank_says, open_exceptions
 from tests.people.builders import PASSWORD, Browser, add_staff, make_staff
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
 
 SOLD, LOST = 12_000, 3_000
 OFFICE = "DGFIP IMPOTS PRO"

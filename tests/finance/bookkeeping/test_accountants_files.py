@@ -1,26 +1,21 @@
 """The accountant's files: labels in French with the document's number, their accounts and columns, the same bytes years later."""
 
-from __future__ import annotations
-
 import csv
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+
+import pytest
 
 from marketplace.core import clock
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
 from marketplace.finance.bank.actions import import_bank_statement
 from marketplace.finance.bookkeeping.export_files import open_export, request_export, write_exports
+from marketplace.people.identity.actors import Actor
 from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, Statement
 from tests.people.builders import make_staff
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import pytest
-
-    from marketplace.people.identity.actors import Actor
 
 
 async def write_year_file(actor: Actor, file_format: str, year: int) -> bytes:

@@ -1,10 +1,8 @@
 """The business in figures: each number is the books', adds up with what is beside it, and leads to its entries."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +19,6 @@ from marketplace.money.ledger.queries import balance
 from tests.finance.builders import sales
 from tests.finance.builders.pages import signed_in
 from tests.people.builders import page_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TODAY = dt.date(2026, 11, 27)
 PAGE = "/en/finance/business"

@@ -1,7 +1,5 @@
 """Closing a month: every check can stop it and names what is in the way; closed, the books refuse, and nothing reopens."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 

@@ -1,7 +1,5 @@
 """What an entry is reads in the page's language; its text stays as it was written."""
 
-from __future__ import annotations
-
 from tests.finance.builders import sales
 from tests.finance.builders.pages import signed_in
 from tests.support.reads import fetch_value

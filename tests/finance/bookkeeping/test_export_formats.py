@@ -1,8 +1,6 @@
 """The registry of export formats: a new one works from its file alone, from the page's form to the download."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import pytest
 
 from marketplace.core import clock
 from marketplace.core.web.formats import paris_day
@@ -13,9 +11,6 @@ from tests.finance.builders import sales
 from tests.finance.builders.pages import YEAR, ask_export, signed_in
 from tests.support.french import translate
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def test_a_format_dropped_into_the_registry_is_offered_written_and_downloaded(

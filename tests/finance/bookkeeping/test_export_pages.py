@@ -1,7 +1,5 @@
 """The pages of exports and invoices over HTTP: who may, progress while it is written, the file, and nonsense."""
 
-from __future__ import annotations
-
 import uuid
 
 from facturx import get_xml_from_pdf

@@ -1,11 +1,9 @@
 """The books as files: our check and two other programs accept them, and none accepts them with a cent changed."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -25,9 +23,6 @@ from tests.people.builders import add_staff
 from tests.support.day_sums import FILL_DAY_SUMS
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = clock.now()
 YEAR = paris_day(NOW).year

@@ -1,7 +1,5 @@
 """The FEC's check: a good file has no fault, and each rule convicts the file that breaks it, and names the line."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest

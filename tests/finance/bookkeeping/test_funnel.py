@@ -1,7 +1,5 @@
 """From a price to a sale: money that equals the books' to the cent."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid

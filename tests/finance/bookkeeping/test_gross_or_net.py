@@ -1,12 +1,9 @@
 """Gross or net is said once: what is judged later changes neither what was sold before nor what goes back of it; nothing is deferred."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,14 +15,12 @@ from marketplace.finance.bookkeeping.business_queries import count_ordered_ahead
 from marketplace.finance.bookkeeping.judgements import list_presented, propose_judgement
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
+from marketplace.people.identity.actors import Actor
 from marketplace.subscribers.earnings.actions import cancel_shares
 from tests.finance.builders import sales
 from tests.people.builders import make_staff
 from tests.support.decisions import decide
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
 
 REASONS = {"control": "The operator hosts them.", "risk": "The operator bears it.", "price": "The operator sets it."}
 DAY = dt.timedelta(days=1)

@@ -1,12 +1,10 @@
 """Principal or agent, of each offer: two people say so and why, and what is presented as revenue adds up to the books."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -21,9 +19,6 @@ from tests.finance.builders.pages import signed_in
 from tests.people.builders import kinds_written, make_staff, page_text
 from tests.support.decisions import buttons_of
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 PAGE = "/en/finance/business/roles"
 REASONS = {"control": "The operator hosts them.", "risk": "The operator bears it.", "price": "The operator sets it."}

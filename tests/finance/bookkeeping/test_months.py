@@ -1,7 +1,5 @@
 """A month is closed by two people: one proposes it, another agrees, and what came in between stops it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import uuid

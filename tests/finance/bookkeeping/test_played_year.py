@@ -1,15 +1,15 @@
 """A whole year played by program: every validator accepts it, it reconciles to the cent, and killed on its way it is the same."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from marketplace.core import database
-from marketplace.core.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER, EmbeddedPostgres
 from tests.datasets import builders
 from tests.finance.bookkeeping import validators
 from tests.finance.builders.travelling import platform_running
@@ -21,12 +21,6 @@ from tests.subscribers.builders.payees import bank_that_verifies
 from tests.support.deaths import bounded, firsts, the_dead_rest
 from tests.support.reads import fetch, fetch_value
 from tests.support.saved_state import State
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 KINDS = {
     "bank_line",

@@ -1,7 +1,5 @@
 """Revenue by sums of days is the journal's to the cent: before the job, between two runs, after it, and though it is killed."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import random

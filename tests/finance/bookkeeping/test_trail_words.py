@@ -1,7 +1,5 @@
 """The audit trail's fields in words: an offer's amounts are amounts in the reader's language."""
 
-from __future__ import annotations
-
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity.guards import COOKIE, begin_session
 from tests.people.builders import Browser, make_staff, page_text

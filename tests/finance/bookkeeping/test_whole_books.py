@@ -1,11 +1,10 @@
 """Every way that money comes, goes back and is paid on, in one set of books: nothing unmatched, and other programs agree."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,9 +47,6 @@ from tests.support import scenes
 from tests.support.decisions import decide as write_down
 from tests.support.owner import as_owner
 from tests.support.reads import ORDERED, fetch, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def sell_and_return(stripe: Any) -> None:

@@ -1,12 +1,10 @@
 """A year is closed by two people; its balances are carried, and its file made again years later is the same, byte for byte."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -23,9 +21,6 @@ from tests.finance.builders.pages import signed_in
 from tests.people.builders import make_staff, page_text
 from tests.support.decisions import buttons_of, decide
 from tests.support.owner import as_owner
-
-if TYPE_CHECKING:
-    import httpx
 
 PAGE = "/en/finance/years"
 

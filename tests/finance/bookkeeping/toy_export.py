@@ -1,7 +1,5 @@
 """A format of export as somebody would add it, in a file of its own: entries as comma-separated values."""
 
-from __future__ import annotations
-
 from marketplace.core.database import copy_out
 from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot

@@ -1,7 +1,5 @@
 """What other programs and the official rules say of a played year's invoices and books, and its reconciliations to the cent."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import re
@@ -10,8 +8,9 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -30,18 +29,13 @@ from marketplace.money.ledger import chart
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.balance import read_balance
 from marketplace.oversight import invariants
+from marketplace.people.identity.actors import Actor
 from marketplace.sales.orders.invoice_xml import ubl
 from marketplace.sales.orders.invoices import get_invoice_file
 from marketplace.subscribers.earnings.queries import list_unequal_accounts
-from tests.site.builders.played_year import YEAR
+from tests.site.builders.played_year import YEAR, Year
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.schematron import EN16931, FRANCE, RULES, broken_rules, fits_the_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from marketplace.people.identity.actors import Actor
-    from tests.site.builders.played_year import Year
 
 VAT_SETTLED = """
     SELECT sum(CASE WHEN debit = ANY ($1::text[]) THEN amount_minor ELSE -amount_minor END)::bigint

@@ -1,11 +1,8 @@
 """A little of everything that finance decides: bank lines explained, opened again and written off, a write-off, a closed month."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import uuid
-from typing import TYPE_CHECKING
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -18,6 +15,7 @@ from marketplace.finance.bank.payout_lines import match_payouts
 from marketplace.finance.reconciliation.write_offs import propose_write_off
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.periods import bounds
+from marketplace.people.identity.actors import Actor
 from tests.finance.builders import sales
 from tests.finance.builders.statements import Entry, Statement
 from tests.people.builders import make_staff
@@ -25,9 +23,6 @@ from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
 from tests.support.decisions import decide
 from tests.support.reads import fetch, fetch_one
-
-if TYPE_CHECKING:
-    from marketplace.people.identity.actors import Actor
 
 LONG_AGO = dt.date(2020, 1, 1)
 

@@ -1,7 +1,5 @@
 """Books without a shop: entries, comparisons with Stripe, closed months and years."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 from marketplace.core import clock

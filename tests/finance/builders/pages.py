@@ -1,7 +1,5 @@
 """The pages of finance as clerks use them: who is signed in, forms, files."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

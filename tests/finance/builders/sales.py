@@ -1,7 +1,5 @@
 """Sales as the lower packages leave them, row by row, so that a test can also leave one in the wrong state."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

@@ -1,11 +1,9 @@
 """Bank statements as a bank writes them: camt.053, version 02 or 08, from a few words."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from marketplace.core import clock
@@ -15,10 +13,6 @@ from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import record
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 IBAN = "FR7630006000011234567890189"
 DAY = dt.date(2026, 10, 5)

@@ -1,12 +1,10 @@
 """A platform on a port of its own, sales to companies of several countries, and the job that has documents travel."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import uvicorn
 from lxml import etree
@@ -21,9 +19,6 @@ from tests.finance.builders import sales
 from tests.finance.einvoicing.plain import check_same
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 FRENCH, SIREN = "FR40303265045", "303265045"
 SALE = sales.NET + sales.VAT

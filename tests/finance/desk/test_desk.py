@@ -1,11 +1,10 @@
 """The desk: what waits, who can act on it, the file of it in which no cell is a formula, and the search over it all."""
 
-from __future__ import annotations
-
 import csv
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from babel.dates import format_date
 
@@ -22,9 +21,6 @@ from tests.subscribers.builders import payees
 from tests.support.month import load_month, make_month
 from tests.support.month_invoices import load_invoices
 from tests.support.reads import fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 WHY = "line_unexplained"
 

@@ -1,11 +1,10 @@
 """Every CSV file of finance, opened in both languages over the books of a year that was played."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re
-from typing import TYPE_CHECKING
+
+import httpx
 
 from marketplace.core.database import execute
 from marketplace.finance.desk.decision_pages import MOVED
@@ -14,9 +13,6 @@ from tests.finance.builders import sales
 from tests.finance.builders.banking import decide_everything, pay_subscribers
 from tests.finance.builders.pages import signed_in
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 ALIKE = {"Date", "Total", "Page", "Document", "Net", "SHA-256"}
 """Words that are the same in both languages."""

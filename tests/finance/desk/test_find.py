@@ -1,7 +1,5 @@
 """One search for everybody who is signed in: each finds datasets and what is theirs, and nobody finds another's numbers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import html5lib

@@ -1,23 +1,16 @@
 """The list of orders: narrowed and sorted alike whether few orders are looked up or an index is walked."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
-from marketplace.finance.desk.order_lists import ORDER_STATES, list_orders
+from marketplace.finance.desk.order_lists import ORDER_STATES, OrderLine, list_orders
 from tests.finance.builders import sales
 from tests.support.reads import fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from marketplace.finance.desk.order_lists import OrderLine
 
 NUMBERS = ("P-2025-000007", "P-2025-000123", "P-2026-000123", "P-2026-000124", "P-2026-001230", "P-2026-1000007")
 SORTS: dict[str, Callable[[OrderLine], object]] = {

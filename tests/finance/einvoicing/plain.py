@@ -1,7 +1,5 @@
 """What waits to be said of documents, found in all that were ever issued: a plain, slow computation beside the product's."""
 
-from __future__ import annotations
-
 import datetime as dt
 from pathlib import Path
 from typing import Any, Final

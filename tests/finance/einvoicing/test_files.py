@@ -1,7 +1,5 @@
 """Files for the platform and for partners elsewhere, by the rules that are to be had; what the platform says, however broken."""
 
-from __future__ import annotations
-
 import datetime as dt
 from pathlib import Path
 

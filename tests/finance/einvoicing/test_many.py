@@ -1,7 +1,5 @@
 """Of many documents the page reads an index and kept sums: it shows the same as of few."""
 
-from __future__ import annotations
-
 import pytest
 
 from marketplace.finance.einvoicing import lists

@@ -1,11 +1,9 @@
 """What is paid on invoice in parts is said part by part, once each, below zero where it goes back; reports have the same."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -18,6 +16,7 @@ from marketplace.finance.einvoicing import actions, queries
 from marketplace.finance.einvoicing.actions import mend
 from marketplace.finance.einvoicing.parts import PartToSay, queue_part_receipts
 from marketplace.finance.reconciliation.exception_queries import list_blocking, list_exceptions
+from marketplace.people.identity.actors import Actor
 from marketplace.sales.orders.refunds import request_order_refund
 from tests.finance.builders import sales
 from tests.finance.builders.statements import banked
@@ -38,11 +37,6 @@ from tests.people.builders import make_staff
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from marketplace.people.identity.actors import Actor
 
 pytestmark = pytest.mark.usefixtures("database_url")
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)

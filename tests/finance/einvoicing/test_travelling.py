@@ -1,11 +1,8 @@
 """Invoices travel once, under one number; what is rejected is issued again; 212 and reports add up to the VAT account."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -14,6 +11,7 @@ from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.settings import settings
+from marketplace.demo.einvoicing_platform import Platform
 from marketplace.finance.bank.candidates import settle_line
 from marketplace.finance.bookkeeping.closing import checks_of
 from marketplace.finance.einvoicing import queries
@@ -43,9 +41,6 @@ from tests.people.builders import make_staff
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.schematron import FRANCE, broken_rules
-
-if TYPE_CHECKING:
-    from marketplace.demo.einvoicing_platform import Platform
 
 pytestmark = pytest.mark.usefixtures("database_url")
 

@@ -1,7 +1,5 @@
 """Who sees to an exception: assigned and commented on its page, a message to who must act, and what is refused."""
 
-from __future__ import annotations
-
 import re
 import uuid
 

@@ -1,12 +1,11 @@
 """The money side attacked over HTTP: each attempt gets one sentence, nothing is half-written, nothing else moves."""
 
-from __future__ import annotations
-
 import io
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -21,9 +20,6 @@ from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
 from tests.support.reads import fetch_value
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    import httpx
 
 NOBODY = uuid.UUID(int=7)
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">

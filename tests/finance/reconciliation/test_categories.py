@@ -1,11 +1,10 @@
 """A category of Stripe's that the chart does not know stops the close; two people give it an account, and it is posted."""
 
-from __future__ import annotations
-
+import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace.core.database import execute
@@ -18,18 +17,12 @@ from marketplace.money.ledger.periods import bounds
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.balance import list_given_accounts
 from marketplace.money.payments.category_accounts import propose_category_account
+from marketplace.people.identity.actors import Actor
 from tests.finance.builders.books import in_the_way, months_ago, record_comparison
 from tests.finance.builders.pages import signed_in
 from tests.people.builders import kinds_written, make_staff, page_text
 from tests.support.decisions import buttons_of, decide
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import datetime as dt
-
-    import httpx
-
-    from marketplace.people.identity.actors import Actor
 
 CLIMATE = "climate_order_purchase"
 

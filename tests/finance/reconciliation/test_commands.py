@@ -1,12 +1,11 @@
 """What is stuck at Stripe: seen, tried again, given up with a reason; refunds of a part from the order's page."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -22,10 +21,6 @@ from tests.people.builders import page_text
 from tests.sales.builders.shop import jobs
 from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    import httpx
-
 
 HOUR = dt.timedelta(hours=1)
 

@@ -1,7 +1,5 @@
 """Debits in finance's eyes: one under way, one that was not honoured, one that fails after it was paid."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

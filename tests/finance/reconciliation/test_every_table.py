@@ -1,7 +1,5 @@
 """Every table of finance's pages sorts by its headings, is narrowed and handed out, also while it is empty."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

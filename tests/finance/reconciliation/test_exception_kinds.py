@@ -1,7 +1,5 @@
 """The registry of exceptions: every kind says what it must, and a new one works from its entry alone."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

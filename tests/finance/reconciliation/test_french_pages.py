@@ -1,11 +1,9 @@
 """What a French clerk reads of the books has no English of Stripe's or of a program in it."""
 
-from __future__ import annotations
-
 import ast
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +13,6 @@ from tests.finance.builders.pages import signed_in
 from tests.people.builders import page_text
 from tests.support.reads import fetch_value
 from tests.support.scenes import sell_named
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BANK = Path(__file__).resolve().parents[3] / "marketplace/finance/bank"
 

@@ -1,7 +1,5 @@
 """A refund after the hold, clicked: the page warns, without the tick nothing moves, the shares stay and the operator loses."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 from typing import Any

@@ -1,9 +1,8 @@
 """Finance's lists: sorted by their headings and narrowed over all pages; their files have all rows in that order."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+
+import pytest
 
 from marketplace.core.database import execute
 from marketplace.core.paging import PAGE_SIZE
@@ -13,9 +12,6 @@ from tests.finance.builders.banking import decide_everything, pay_subscribers
 from tests.finance.builders.pages import rows_of_csv, signed_in
 from tests.people.builders import page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def test_orders_are_sorted_and_narrowed_over_all_pages_and_so_is_their_file() -> None:

@@ -1,7 +1,5 @@
 """In large books pages show what the last look found, and when that was; all that decides something looks again."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

@@ -1,7 +1,5 @@
 """Finance's pages: who may read, drill-down both ways, and answers to nonsense."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import re

@@ -1,7 +1,5 @@
 """Payout runs in finance's queue: one that waits, one that the bank has not answered, and a line matched by hand."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

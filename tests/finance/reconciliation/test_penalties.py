@@ -1,10 +1,9 @@
 """What unpaid awards bring in, from the bid to the books: kept, paid, disputed, given back; named where it differs or is owed."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import Any
 
 import pytest
 
@@ -24,9 +23,6 @@ from tests.people.builders import page_text
 from tests.sales.builders.auctions import LIMIT, announce_of_shop, do_not_pay, end_auction, place
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, pay
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
 
 MONTH = dt.timedelta(days=31)
 

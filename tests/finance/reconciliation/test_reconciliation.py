@@ -1,7 +1,5 @@
 """Reconciliation: what Stripe shows and the books do not, or the other way round, is named with its reason."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from typing import Any

@@ -4,9 +4,8 @@ The months are loaded as they lie in the tables, by COPY, into databases of thei
 shares) is not swept here but in the tests of what makes it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,9 +22,6 @@ from marketplace.money.ledger.periods import month_of
 from marketplace.money.ledger.queries import balance, trial_balance
 from tests.support.month import OPENING_MINOR, load_month, make_month
 from tests.support.month_invoices import load_invoices
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:

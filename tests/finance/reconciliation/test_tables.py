@@ -1,7 +1,5 @@
 """Tables of finance are sorted by their headings and handed out as files; a match made from the queue can be undone at once."""
 
-from __future__ import annotations
-
 import re
 import uuid
 

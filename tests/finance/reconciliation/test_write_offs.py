@@ -1,7 +1,5 @@
 """Letting go under four eyes: another person decides, the database insists, the books follow, a changed amount returns."""
 
-from __future__ import annotations
-
 import uuid
 
 import asyncpg

@@ -1,7 +1,5 @@
 """A kind of exception as somebody would add it, in a file of its own: an unpaid order over more than a hundred euros."""
 
-from __future__ import annotations
-
 from marketplace.core.words import Words
 from marketplace.finance.reconciliation.exceptions.kind import ExceptionKind, WriteOff
 from marketplace.money.ledger import chart

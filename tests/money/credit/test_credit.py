@@ -1,7 +1,5 @@
 """Credit over HTTP: two people grant a limit, the data is there at once, the bank pays; what is late is closed, provided for and undone."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import uuid

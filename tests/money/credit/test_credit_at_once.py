@@ -1,13 +1,11 @@
 """Two people at once, and a death on the way: locks in one order; a bad debt is booked once and its duplicate sent once."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from marketplace.core import clock
 from marketplace.core.database import execute, transaction
@@ -21,9 +19,6 @@ from tests.people.builders import make_staff
 from tests.sales.builders.shop import make_buyer, on_credit, open_shop
 from tests.support.decisions import decide
 from tests.support.waiting import until_blocked
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 async def test_a_proposal_that_meets_a_decision_is_refused_or_waits_and_no_deadlock_ends_either() -> None:

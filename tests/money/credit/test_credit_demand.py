@@ -1,7 +1,5 @@
 """Demand learns from what is sold on credit while it may still be paid in time, and not from what is overdue or lost."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

@@ -1,7 +1,5 @@
 """Baskets, subscriptions and awards on invoice: each counts in the one limit, and is reminded of and closed like any other."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 from typing import Any

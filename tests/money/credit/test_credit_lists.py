@@ -1,11 +1,10 @@
 """What finance reads of credit: sales, limits and decisions, paged, sorted and narrowed, their files whole in that order."""
 
-from __future__ import annotations
-
 import csv
 import io
 import uuid
-from typing import TYPE_CHECKING
+
+import httpx
 
 from marketplace.core import clock
 from marketplace.core.paging import PAGE_SIZE
@@ -15,9 +14,6 @@ from tests.money.builders import DAY, with_limit
 from tests.people.builders import PASSWORD, Browser, add_staff, make_staff, page_text
 from tests.sales.builders.shop import make_buyer, on_credit, open_shop
 from tests.support.decisions import decide
-
-if TYPE_CHECKING:
-    import httpx
 
 
 def rows_of_answer(answer: httpx.Response) -> list[list[str]]:

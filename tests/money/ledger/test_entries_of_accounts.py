@@ -1,7 +1,5 @@
 """The entries of one account are the same however they are found, and a long journal is not sorted by amount."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest

@@ -1,7 +1,5 @@
 """The books: once, in balance, never edited."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 

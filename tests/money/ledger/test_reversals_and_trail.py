@@ -1,7 +1,5 @@
 """A correction is a new entry that points to the old one; the trail of who and why is only ever added to."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 from typing import Any

@@ -1,7 +1,5 @@
 """Stripe's balance, mirrored: every cent is in the books once, however it moved."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import random

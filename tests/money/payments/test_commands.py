@@ -1,7 +1,5 @@
 """Commands: whatever the network does between us and Stripe, one intent has one effect."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json

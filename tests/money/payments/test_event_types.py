@@ -1,7 +1,5 @@
 """Which events are read, in every shape that Stripe gives them: with decimals, thin, and of an API version before."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os

@@ -1,7 +1,5 @@
 """Events: signed or refused, stored once, and of no consequence in which order or how often they come."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt

@@ -4,8 +4,6 @@ What single commands and events do under a fault is shown beside this; here one 
 is contested, is held and reaches people, meets the fault at every call, and must end like the story that met none.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt
@@ -13,8 +11,10 @@ import os
 import shutil
 import signal
 import tempfile
+import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -42,11 +42,6 @@ from tests.support.reads import fetch, fetch_value
 from tests.support.scenes import at_stripe, named
 from tests.support.waiting import until
 from tests.support.workers import working
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Awaitable, Callable
-
 
 PART, CHARGE, DEPOSIT, CAPTURED = 3_000, 12_000, 20_000, 15_000
 ASKED = (

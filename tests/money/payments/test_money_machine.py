@@ -5,15 +5,15 @@ every step the jobs run, then: orders equal the model, Stripe's charges equal th
 balance, people's money is what the orders left them, and no invariant is broken.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import itertools
 import os
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, seed, settings
@@ -42,10 +42,6 @@ from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
 from tests.support import scenes
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from types import SimpleNamespace
 
 GOOD_IBAN, BAD_IBAN = "DE89370400440532013000", "DE62370400440532013001"
 DAY = 20

@@ -1,7 +1,5 @@
 """Off session: saved methods, charges, deposits; and the hosted page where the bank wants them there."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

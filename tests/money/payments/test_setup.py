@@ -1,7 +1,5 @@
 """`stripe setup`: one endpoint with just the handled events, safe to repeat, and what the account lacks in sentences."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

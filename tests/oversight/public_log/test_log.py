@@ -1,12 +1,10 @@
 """The log: facts in order, days' roots, files and heads that another implementation reads, proofs that need nothing of ours."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -25,9 +23,6 @@ from marketplace.oversight.public_log.queries import count_entries, list_entries
 from pricing.log.proofs import read_proof
 from tests.oversight.builders import agree, log_folder, log_key, names_in_store, state_facts, verify
 from tests.support.owner import as_owner
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAY_KINDS = 4
 

@@ -1,7 +1,5 @@
 """The log's pages and files: what strangers, subscribers and partners see of it, and what is checked for them."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import json

@@ -1,7 +1,5 @@
 """Witnesses: what they cosign and what they refuse, over HTTP; and going on after a restore, or saying that it cannot."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib
@@ -9,7 +7,9 @@ import json
 import os
 import shutil
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -33,10 +33,6 @@ from tests.oversight.builders import log_folder, log_key, names_in_store, overwr
 from tests.support.owner import as_owner
 from tests.support.sites import the_site
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
 
 ORIGIN = "127.0.0.1:8000/log/1"
 

@@ -1,7 +1,5 @@
 """The compliance pack is made of what the system runs on; a breach, or its drill, has a plan, a clock and people who decide."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import json

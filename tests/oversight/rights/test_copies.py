@@ -1,7 +1,5 @@
 """The copy of all that is held about one person: theirs and nobody else's, by the schema, with every table."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import datetime as dt
@@ -11,7 +9,7 @@ import threading
 import time
 import tracemalloc
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -32,9 +30,6 @@ from tests.oversight.builders import EMAIL, IBAN, LINE, NAME, open_copy, somebod
 from tests.people.builders import PASSWORD, make_partner
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MOST_THREADS = 32
 """Of asyncio: with so many at work, any other waits."""

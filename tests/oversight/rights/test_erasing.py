@@ -1,7 +1,5 @@
 """Erasing oneself: nothing that identifies is left in any table, log or object; the books balance and invoices stay."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt

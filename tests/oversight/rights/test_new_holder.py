@@ -1,7 +1,5 @@
 """A line that changed hands: its new holder has the money it earned, and reads nothing of who had it before."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

@@ -1,8 +1,8 @@
 """A copy says where its holder's line was, and nothing of any other line; a store too large to search says so."""
 
-from __future__ import annotations
+from pathlib import Path
 
-from typing import TYPE_CHECKING
+import pytest
 
 from marketplace.datasets.builds import own_events
 from marketplace.datasets.releases.ingestion import ingest_events
@@ -12,11 +12,6 @@ from marketplace.oversight.rights.erasing import erase
 from marketplace.people.identity.actions import claim_line, issue_activation_codes
 from tests.datasets.builders import ZONES, at, crowd, declare, make_subscribers, write
 from tests.oversight.builders import open_copy
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 PEOPLE = range(1, 41)
 

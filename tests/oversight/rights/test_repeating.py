@@ -1,7 +1,5 @@
 """A restore forgets nobody's word: what was acknowledged after the backup is there again before anything is served."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
@@ -9,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -25,16 +23,12 @@ from marketplace.core.backup.actions import back_up, new_key
 from marketplace.core.database import copy_in
 from marketplace.core.notes import place
 from marketplace.core.notes.actions import note_waiting
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.datasets.retractions.actions import ask
 from tests.consent.builders import PURPOSE, explain_purpose
 from tests.core.backup.machines import empty_machine
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 NO_POLICE = write(Scope(EVERYTHING.sources, ("public",), home=False, elsewhere=True, weekdays=(1,), hours=(9,)))

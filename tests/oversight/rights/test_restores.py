@@ -1,26 +1,20 @@
 """A restore brings back nobody who erased themselves after the backup was made."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from marketplace.commands.restore import _restore
 from marketplace.core.backup.actions import back_up, new_key
 from marketplace.core.errors import Conflict
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.oversight.rights.erasing import erase
 from marketplace.oversight.rights.erasure_list import note_erasures, read_erasures
 from tests.core.backup.machines import empty_machine
 from tests.oversight.builders import LINE, identifiers, places_of, somebody
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 
 @pytest.mark.long

@@ -1,7 +1,5 @@
 """How long what is kept: each table declares it, one job enforces it, one screen shows it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

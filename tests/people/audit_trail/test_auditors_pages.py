@@ -1,7 +1,5 @@
 """The pages that an auditor may read are reached by links, from the finance page on."""
 
-from __future__ import annotations
-
 import re
 
 from marketplace.finance.desk.decision_pages import MOVED

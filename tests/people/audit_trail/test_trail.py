@@ -1,7 +1,5 @@
 """The audit trail: every access and every staff request is in it, nothing in it changes, and its file proves that."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json
@@ -12,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from litestar import get, post
-from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.params import FromPath
 
 from marketplace.commands.registry import COMMANDS
 from marketplace.consent.purposes import actions as consent

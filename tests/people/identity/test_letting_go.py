@@ -1,7 +1,5 @@
 """People see and end their sessions, which end by themselves too; keys do what they were made for, and until their end."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid

@@ -1,7 +1,5 @@
 """One human with two accounts: what says so is named where two people must decide, and in the trail."""
 
-from __future__ import annotations
-
 import uuid
 
 from marketplace.finance.bookkeeping.trail import list_actions

@@ -1,7 +1,5 @@
 """Who sign in at once delay no page: hashing a password gives way to everything else; `bench sign_ins` measures it."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -1,14 +1,13 @@
 """Partners, lines, keys and colleagues over HTTP: what each may do, and what a second click or a stranger changes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,9 +23,6 @@ from marketplace.people.identity.sessions import actor_of_session
 from marketplace.people.sign_in import recovery_actions as recovery
 from tests.people.builders import PASSWORD, VAT, Browser, add_staff, make_partner, page_text, serving_vies
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SIGN_UP = {
     "company": "Atelier",

@@ -1,7 +1,5 @@
 """Signing in and out over HTTP: sessions rotate and expire, guessing is slow and locks nobody out, nothing leads elsewhere."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 

@@ -1,7 +1,5 @@
 """Staff come by a link, with a password of their own, and go at once, even with all that they still have in their hands."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,11 +1,9 @@
 """What people get by mail: chosen on a page, or stopped by the link in a letter, without signing in."""
 
-from __future__ import annotations
-
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +19,6 @@ from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import MessageKind, Recipient
 from tests.people.builders import PASSWORD, Browser, add_staff, make_known_partner, open_post_office, page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TOY = MessageKind(
     "toy_news",

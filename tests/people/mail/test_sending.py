@@ -1,7 +1,5 @@
 """Letters through a real SMTP server: each once, in the reader's language, whatever the server does."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os

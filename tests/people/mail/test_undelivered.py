@@ -1,11 +1,9 @@
 """What mail cannot deliver: reports of letters that came back are noted, and what is owed is printed once."""
 
-from __future__ import annotations
-
 import csv
 import io
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +19,6 @@ from marketplace.people.messages.rules import Recipient
 from marketplace.subscribers.message_kinds import BANK_DETAILS_CHANGED, PAYOUT_SENT
 from tests.people.builders import PASSWORD, make_known_partner, open_post_office
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REPORT = """From: MAILER-DAEMON@relay.example
 To: {to}

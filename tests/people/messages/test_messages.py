@@ -1,7 +1,5 @@
 """Messages: written with their fact or not at all, once each, read in either language by those they are for."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import re

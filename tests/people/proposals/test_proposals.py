@@ -1,7 +1,5 @@
 """What all decisions of two people share: the document is approved as it was written, by another person, once, while it holds."""
 
-from __future__ import annotations
-
 import ast
 import uuid
 from collections import Counter

@@ -1,7 +1,5 @@
 """A sandbox is another installation: a pass lets a partner in there, and nothing of the one opens or changes anything of the other."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import datetime as dt
@@ -12,7 +10,7 @@ import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import html5lib
@@ -24,6 +22,7 @@ from msgspec import structs
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.setting_checks import problems
 from marketplace.core.settings import LOCAL_STRIPE_KEY, settings
 from marketplace.core.signing import public_key
@@ -43,9 +42,6 @@ from tests.support.reads import fetch_value
 from tests.support.server import as_serving
 from tests.support.sites import the_site
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from marketplace.core.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 SANDBOX_KEYS = {"PARTAGE_SIGNING_KEY": "5a" * 32, "PARTAGE_SECRET": "another secret, of the sandbox alone"}

@@ -1,7 +1,5 @@
 """A changed address through real mail: both mailboxes are asked, silence agrees after a week, and the old one may undo."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 

@@ -1,7 +1,5 @@
 """Roles in a company: an administrator gives them on its page, and invites with them."""
 
-from __future__ import annotations
-
 import html5lib
 
 from marketplace.core.database import execute

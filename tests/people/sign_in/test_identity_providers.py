@@ -1,13 +1,12 @@
 """Signing in by an organisation's provider, over HTTP: linked by who is signed in alone, and every wrong token refused."""
 
-from __future__ import annotations
-
 import json
 import os
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
@@ -19,11 +18,6 @@ from marketplace.people.sign_in.provider_rules import is_safe, read_providers
 from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, page_text
 from tests.support.identity_provider import SECRET, IdentityProvider, providing
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import httpx
 
 NORA, CLAIRE = "nora@partage.example", "claire@atelier.example"
 GO, LINK = "/en/sign-in/with/staff", "/en/profile/identities/staff/link"

@@ -1,7 +1,5 @@
 """Getting back in over HTTP: a link works once and for half an hour, says nothing about who is known, and ends sessions."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

@@ -1,7 +1,5 @@
 """Second factors over HTTP: staff cannot do without, each code and each answer counts once, and fresh proof is asked for."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import html
@@ -10,8 +8,9 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -32,9 +31,6 @@ from tests.people.builders import (
     person_of,
 )
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 CLAIRE = "claire@atelier.example"
 HALF_MINUTE = dt.timedelta(seconds=30)

@@ -1,10 +1,8 @@
 """A subscriber who has lost their mailbox gets back in by a new letter of the operator's: as who they were, once, and seen."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +24,6 @@ from tests.people.builders import (
     path_in_letter,
 )
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OLD, NEW, BETTER = "lucie@gone.example", "lucie@new.example", "eleven purple lanterns"
 

@@ -1,7 +1,5 @@
 """A spending limit: written by an owner, noted in the trail, and what its rules allow."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json

@@ -1,7 +1,5 @@
 """Pages and API of spending limits: an administrator writes them, a key reads its own, an order says who placed it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

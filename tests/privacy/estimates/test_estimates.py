@@ -1,13 +1,13 @@
 """Estimates of planted towns: unbiased, as wide as stated and no narrower, and found again from what is published."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from marketplace.privacy.estimates.figures import (
     Z95,
@@ -30,11 +30,6 @@ from tests.privacy.estimates.towns import (
     plant,
     release,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 LEVELS: Final = (0.05, 0.2, 0.6)
 TOWNS: Final = 8

@@ -1,7 +1,5 @@
 """Weights of strata and of mixes: exact where there is no noise, bounded where there is nothing but noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -5,22 +5,18 @@ areas, and by 15 % beyond both. The operator has a fifth to a half of the lines 
 at epsilon 2, Gaussian: 68 % for people, 12 % for the mix, 6 % for the strata.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marketplace.privacy.budget import rho_nano
 from marketplace.privacy.estimates.figures import Correction, make_correction
 from marketplace.privacy.estimates.mix import CLASSES, MeanWeights, MixColumns, average_weights, make_columns
 from marketplace.privacy.estimates.strata import StratumWeights, weigh_strata
 from marketplace.privacy.noise import NANO
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 AREAS, ZONES_OF_AREA, BANDS, HOURS = 9, 4, 3, 24
 ZONES: Final = AREAS * ZONES_OF_AREA

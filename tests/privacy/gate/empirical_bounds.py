@@ -12,18 +12,14 @@ Source: Jagielski, Ullman and Oprea, "Auditing differentially private machine le
 Pearson 1934.
 """
 
-from __future__ import annotations
-
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from marketplace.privacy.noise import Law
+from marketplace.privacy.noise import Law
 
 FALSE_ALARM: Final = 1e-6
 TRIED: Final = 60

@@ -5,8 +5,6 @@ The yardstick is an attacker who knows the average zone profile and nothing else
 Source: Xu, Tu, Li, Zhang, Fu and Jin, "Trajectory recovery from ash", WWW 2017, section 3.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 

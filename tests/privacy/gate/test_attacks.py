@@ -1,7 +1,5 @@
 """The attacks bite: paths come back from exact counts and not from releases; shared noise and lone parts are found."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -5,25 +5,19 @@ counted, and two consents that overlap. It goes through a plain count (which tes
 row by row) and through the release's own draws. False alarm of every bound: 1e-6.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from marketplace.datasets.builds import reference_sql
 from marketplace.privacy import drawing, noise
+from marketplace.privacy.specification import Specification
 from tests.datasets.builds import engines
 from tests.privacy.gate import empirical_bounds
 from tests.privacy.specs import gaussian, specification
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.privacy.specification import Specification
 
 CELLS, EVENTS = 3, 2
 BUSY = 10

@@ -1,11 +1,11 @@
 """The release gate: each planted leak fails its own test, with a reason, and nothing else does."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import h3
 import numpy as np
@@ -22,13 +22,8 @@ from marketplace.privacy import budget, drawing, noise
 from marketplace.privacy.gate import findings as gate
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.key_set import parent_zones
+from marketplace.privacy.specification import Specification
 from tests.privacy.specs import SECRET, counts_of, gaussian, specification, zones_side_by_side
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from marketplace.privacy.specification import Specification
 
 YEAR = 100_000_000
 

@@ -1,7 +1,5 @@
 """A dry run's arithmetic: bounding, tails, what noise lets through, and sightings that fit what was published."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 from typing import Any

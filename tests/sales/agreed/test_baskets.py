@@ -1,7 +1,5 @@
 """A basket over HTTP: several releases in one order, priced together, each with its licence and its part of the price."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re

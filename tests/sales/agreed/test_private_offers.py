@@ -1,7 +1,5 @@
 """Private offers over HTTP: made by a steward, quoted and bought by one partner, seen by nobody else, explained."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid

@@ -1,11 +1,10 @@
 """What a careless steward, a slow worker and a sly bidder try: windows keep their word, and nobody pays for what is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,9 +49,6 @@ from tests.sales.builders.shop import (
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.scenes import books_are_clean
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def revoke_release(release: uuid.UUID) -> None:

@@ -1,7 +1,5 @@
 """The end: closed at its instant, awarded once, with a reason for everybody, and a second chance when the winner does not pay."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -1,13 +1,12 @@
 """Bids that wait for one auction are taken together, and each is still answered for itself."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -24,9 +23,6 @@ from tests.sales.builders.auctions import bid_for, make_bidder, open_auction, se
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 @contextlib.asynccontextmanager

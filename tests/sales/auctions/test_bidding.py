@@ -1,7 +1,5 @@
 """A bid is answered once: accepted or refused, in one order, with a receipt that anyone can check."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json

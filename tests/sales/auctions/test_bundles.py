@@ -1,12 +1,12 @@
 """Bundles of several datasets: each lot with its own reserve, one price over them in proportion, each an order of its own offer."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,11 +26,6 @@ from tests.oversight.builders import log_folder, log_key
 from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import end_auction, have_it_cost, make_bidder, make_offer, seal
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
 
 DAY = dt.timedelta(days=1)
 LYON, PARIS = 1_000, 5_000

@@ -1,12 +1,10 @@
 """Real bids of eBay auctions, bid again over HTTP: auction by auction what the pure engine gives."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import uuid
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -19,9 +17,6 @@ from pricing.auctions.ascending import run as run_pure
 from pricing.money import Money
 from tests.sales.auctions.webs import web_processes
 from tests.sales.builders.auctions import Bidder, make_bidder, open_auction
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def real_auctions() -> dict[str, list[dict[str, str]]]:

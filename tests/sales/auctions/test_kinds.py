@@ -1,12 +1,11 @@
 """Kinds of auction: what each must have, and that one more file is one more kind, from its form to its transcript."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from marketplace.core.words import french_texts
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.actions import place_bid, place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
+from marketplace.sales.auctions.kind_rules import AuctionKind
 from marketplace.sales.auctions.queries import get_auction, get_transcript, list_outcomes
 from marketplace.sales.auctions.registry import KINDS
 from pricing.auctions.replay import replay
@@ -23,11 +23,6 @@ from pricing.auctions.transcript import KINDS as PRICE_RULES
 from pricing.auctions.transcript import from_json
 from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.auctions import DAY, make_bidder, make_offer, move_end, open_auction
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from marketplace.sales.auctions.kind_rules import AuctionKind
 
 TOY = '''
 """A raffle for grown-ups: sealed bids for up to three licences, and nobody knows how many others there are."""

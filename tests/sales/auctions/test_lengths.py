@@ -1,7 +1,5 @@
 """A lot states how long its licence lasts: reserved at that length's price, bound before the first bid, sold for as long."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re

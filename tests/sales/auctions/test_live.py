@@ -1,7 +1,5 @@
 """The live stream: everyone sees every price within a second, a browser that returns misses nothing, who leaves leaves nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import functools

@@ -1,7 +1,5 @@
 """The auctions' money: who may bid, what a reserve covers, charged once off session, second chances, deposits, clean books."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import uuid

@@ -1,7 +1,5 @@
 """The pages: complete without a script, in both languages; from a won auction to a paid licence; the subscribers' calls."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid

@@ -1,14 +1,14 @@
 """The proof: every kind's transcript is re-computed by `python -m pricing replay`, and all that was tampered with shows."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import secrets
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,11 +22,6 @@ from pricing.__main__ import main as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
 from pricing.merkle import merkle_root
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
 
 KINDS = [
     ("exclusive", {}),

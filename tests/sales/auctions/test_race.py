@@ -1,7 +1,5 @@
 """Many bidders at once through two web processes, with the end in the middle: none lost, none twice, one order."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import random

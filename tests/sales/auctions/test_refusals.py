@@ -1,7 +1,5 @@
 """What cannot be bid is refused in one clear sentence, in the reader's language, over HTTP; and nothing is recorded of nonsense."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The reserve of an auction is the posted price of data as old as they will be at its close, or on each day of its window."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import datetime as dt

@@ -1,12 +1,10 @@
 """The subscribers' auction: one price per group within its budget, private, without consequence, and a promise that is kept."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import shutil
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -34,9 +32,6 @@ from tests.sales.builders.auctions import (
     open_reverse_auction,
 )
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def outcomes_of_asks() -> dict[int, str]:

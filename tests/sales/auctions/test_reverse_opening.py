@@ -1,7 +1,5 @@
 """Opening sealed asks, in processes of their own or in one that is shared."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

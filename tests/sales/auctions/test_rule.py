@@ -1,22 +1,17 @@
 """A bid decided from its auction's row alone, as placing decides it, equals `pricing`'s rule, step by step, at every edge."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import uuid
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from marketplace.core.instants import instant_of, microseconds
+from marketplace.sales.auctions.kind_rules import Bidding
 from marketplace.sales.auctions.open_rules import ProxyBids, terms_of
 from marketplace.sales.auctions.rows import AuctionNow
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from tests.pricing.builders import eur
-
-if TYPE_CHECKING:
-    from marketplace.sales.auctions.kind_rules import Bidding
 
 AUCTIONS, BIDS = 300, 12
 START = microseconds(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))

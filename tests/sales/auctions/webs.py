@@ -4,14 +4,13 @@ They are forked from a server that has imported the site once, so that a test ma
 kill -9 of a process like any other.
 """
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import uvicorn
@@ -23,9 +22,6 @@ from marketplace.sales.auctions.live import hub
 from marketplace.site.app import create_app
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ENDS_WITHIN_SECONDS = 5
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -1,13 +1,13 @@
 """Builders for auction tests: an offer with a sealed release, vetted partners with keys, auctions that open at once."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ from marketplace.sales.auctions import reverse_actions
 from marketplace.sales.auctions.actions import place_bid, place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.queries import get_auction
+from marketplace.sales.auctions.receipts import BidReceipt
 from marketplace.sales.auctions.reverse_rules import Stratum, Timing
 from pricing.measure import MOST_HALF_LIFE_HOURS
 from tests.catalogue.builders import (
@@ -43,13 +44,6 @@ from tests.sales.builders.shop import FLOOR, jobs, save_card
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from marketplace.sales.auctions.receipts import BidReceipt
-
 
 YEAR_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 

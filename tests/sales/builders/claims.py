@@ -1,16 +1,10 @@
 """A second person's answer to what another proposed of a claim, by the hash that the page would send."""
 
-from __future__ import annotations
+import uuid
 
-from typing import TYPE_CHECKING
-
+from marketplace.people.identity.actors import Actor
 from marketplace.sales.orders import claim_actions
 from marketplace.sales.orders.claim_queries import get_claim
-
-if TYPE_CHECKING:
-    import uuid
-
-    from marketplace.people.identity.actors import Actor
 
 
 async def claim_form(claim: uuid.UUID, decision: str = "agree") -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Invoices as documents: buyers of several countries, and what is written of a sale to them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 NET = 123_457

@@ -1,13 +1,12 @@
 """A small shop: a sealed release with real cells, its offer, vetted partners, and the steps of buying as a browser takes them."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import httpx
 import numpy as np
@@ -35,9 +34,6 @@ from tests.catalogue.builders import cover, figures_alike, have_everything_cost,
 from tests.datasets.builders import BANDS, ZONES, declare, stated_days
 from tests.people.builders import Browser, make_partner, spender_for
 from tests.support.reads import ORDERED, fetch_one
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DAY = dt.timedelta(days=1)
 FLOOR = 10_001

@@ -1,7 +1,5 @@
 """An order beyond what a colleague may order without approval: asked, shown, approved by its hash, and named on the invoice."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

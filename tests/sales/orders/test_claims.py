@@ -1,7 +1,5 @@
 """Claims over HTTP: shares wait while a claim is open, two people decide, and what is given back cancels them exactly."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import uuid

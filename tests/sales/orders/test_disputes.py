@@ -1,7 +1,5 @@
 """Money that takes days to come, and money that goes back: over HTTP, with Stripe's events."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

@@ -1,7 +1,5 @@
 """What an invoice's file says to people and machines: the norm's schema and rules, PDF/A-3, the cent, the same bytes again."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Invoices and credit notes: numbered with the sale, without a gap, drawn once, and their own partner's alone."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

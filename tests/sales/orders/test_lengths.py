@@ -1,7 +1,5 @@
 """Lengths of licence: each priced by its length, chosen with the price and kept by the licence."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import json

@@ -1,11 +1,11 @@
 """A program finishes a purchase alone: it accepts terms by version, pays by what is saved or by transfer, reads the invoices."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core import clock
@@ -17,9 +17,6 @@ from tests.people.builders import machine_of, make_staff
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, seal_release, send_transfer
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    import httpx
 
 DAY = dt.timedelta(days=1)
 

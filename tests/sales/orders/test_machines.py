@@ -1,7 +1,5 @@
 """Orders by API: keys that repeat nothing, whose orders one sees, refusals for machines."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from typing import Any

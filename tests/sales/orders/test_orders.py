@@ -1,7 +1,5 @@
 """Orders over HTTP: from a quote through Stripe's page to an entitlement, and everything that may come in between."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

@@ -1,10 +1,9 @@
 """One release ordered twice: the first page is closed before the second is made; what is paid twice is an exception."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -32,9 +31,6 @@ from tests.sales.builders.shop import (
 )
 from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 ADDRESS = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
 Buyer = tuple[Browser, uuid.UUID, uuid.UUID]

@@ -1,7 +1,5 @@
 """Ordering over HTTP: the invoice's address before the money, what one has already, and money back for a recall."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re

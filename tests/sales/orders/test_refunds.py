@@ -1,7 +1,5 @@
 """Refunds: the whole amount once, while shares are held; nothing is downloaded or earned afterwards."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

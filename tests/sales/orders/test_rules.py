@@ -1,7 +1,5 @@
 """Months are months, and the last day of a shorter one; numbers read well and sort."""
 
-from __future__ import annotations
-
 import calendar
 import datetime as dt
 

@@ -1,12 +1,11 @@
 """A purchase is one trace across site, worker and webhook, without a person in it; off, nothing is even imported."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -20,9 +19,6 @@ from tests.sales.builders.shop import make_buyer, make_quote, open_shop, order_o
 from tests.support.collector import collecting
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PURCHASE = {"POST /quotes/{quote}/orders", "Stripe checkout", "store event", "read session", "settle order"}
 

@@ -1,7 +1,5 @@
 """An order that waits for its money blocks nothing, and bans nobody."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

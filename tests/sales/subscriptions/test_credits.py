@@ -1,7 +1,5 @@
 """Service credits that meet something else: a refund of the whole or of most, a second worker, a death at every await, an invoice."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

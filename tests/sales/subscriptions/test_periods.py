@@ -1,13 +1,12 @@
 """Each period of a subscription pays exactly the people of its own release; credits for what fell short balance, to the micro-euro."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 import re
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -21,18 +20,13 @@ from marketplace.sales.subscriptions.actions import deliver
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.earnings.queries import list_unequal_accounts
-from tests.people.builders import page_text
+from tests.people.builders import Browser, page_text
 from tests.sales.builders import shop
 from tests.site.builders.months import seal_weeks
 from tests.site.builders.ways import DAY, Way
 from tests.subscribers.builders import sales
 from tests.support.owner import as_owner
 from tests.support.reads import ORDERED, fetch, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.people.builders import Browser
 
 MINUTE = dt.timedelta(minutes=1)
 PERIODS, MICRO_PER_MINOR = 4, 10_000

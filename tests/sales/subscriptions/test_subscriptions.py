@@ -1,7 +1,5 @@
 """Subscriptions over HTTP: from the dataset's page to releases that come, are charged, paid to their own people, and end."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 

@@ -1,7 +1,5 @@
 """What a subscription locked is the price of one licence: its releases come under that, though others are sold since."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any, NamedTuple
 

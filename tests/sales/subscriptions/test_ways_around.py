@@ -1,7 +1,5 @@
 """Ways to pay less than a subscription costs: to join one that is late already, or to agree to a price that has moved."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import re

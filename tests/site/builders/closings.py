@@ -1,13 +1,13 @@
 """What finance does in the played year: statements of the bank in each format, months and the year closed, people paid, debts."""
 
-from __future__ import annotations
-
 import calendar
 import contextlib
 import datetime as dt
 import os
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import clock
 from marketplace.core.settings import settings
@@ -29,17 +29,11 @@ from marketplace.subscribers.payouts import exclusions, verification
 from marketplace.subscribers.payouts.bank_details import choose_stripe, write_details
 from marketplace.subscribers.rewards import actions as rewards
 from tests.finance.builders.statements import Entry, announces, euros
-from tests.site.builders.played_year import YEAR, named_in_year
+from tests.site.builders.played_year import YEAR, People, Year, named_in_year
 from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
 from tests.support.decisions import decide
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Awaitable, Callable, Iterator
-
-    from tests.site.builders.played_year import People, Year
 
 CSV = {10}
 """Months whose statement comes as a CSV."""

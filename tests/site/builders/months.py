@@ -1,13 +1,13 @@
 """The months of the played year: who buys, gives back, disputes, bids, is paid and closes, and what the world answers."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import hashlib
 import io
+import uuid
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,16 +46,10 @@ from tests.sales.builders import shop
 from tests.sales.builders.claims import agree_to_claim
 from tests.sales.builders.shop import send_transfer
 from tests.site.builders import closings as finance
-from tests.site.builders.played_year import AUCTIONS, DELIVERED, INVOICES, People, named_in_year
+from tests.site.builders.played_year import AUCTIONS, DELIVERED, INVOICES, People, Year, named_in_year
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.scenes import PAGE
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Mapping
-
-    from tests.site.builders.played_year import Year
 
 LEAST, MOST = 130_000, 150_000
 WEIGHTS = {1: 9, 2: 7, 3: 6, 4: 5, 5: 4, 6: 3, 7: 2, 8: 2}

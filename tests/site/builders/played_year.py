@@ -4,18 +4,19 @@ What is ours is done by `Year.act`, which may die and is then tried again as a p
 such as paying a page or writing a statement, happens once. Both clocks, ours and PostgreSQL's, show the day that is played.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.core import clock, database
 from marketplace.core.database import execute
 from marketplace.core.errors import Refusal
 from marketplace.demo.bank import Bank
+from marketplace.demo.einvoicing_platform import Platform
+from marketplace.demo.payee_bank import PayeeBank
 from marketplace.people.identity.actors import Actor
 from marketplace.site.jobs.timetable import jobs
 from tests.people.builders import spender_for
@@ -23,12 +24,6 @@ from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.deaths import EVERY, awaits_of, killed_at_every_await
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from marketplace.demo.einvoicing_platform import Platform
-    from marketplace.demo.payee_bank import PayeeBank
 
 YEAR = 2025
 NAMESPACE = uuid.UUID("9e0c2f60-0000-4000-8000-000000002025")

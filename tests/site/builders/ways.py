@@ -3,13 +3,13 @@
 What is ours goes through `Way.act`, so a request or a job may die at each of its awaits, and is then pressed or run again.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
+import uuid
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
 
@@ -31,10 +31,6 @@ from tests.site.builders.played_year import MONEY, Year, named_in_year
 from tests.support.deaths import first_and_every
 from tests.support.decisions import buttons_of
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Awaitable, Callable
 
 LEAST, MOST = 60_000, 150_000
 STAFF: Final = (("nora", "finance"), ("paul", "finance"), ("samir", "steward"))

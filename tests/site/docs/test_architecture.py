@@ -1,7 +1,5 @@
 """The pictures of the architecture are what `python -m tests.architecture` draws from the code today."""
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """The afternoon of the manual, block by block, in order, on an empty database: what the page says is what happens."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
@@ -9,7 +7,9 @@ import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.consent.purposes import actions as consent
 from marketplace.core import database
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import ROLES, settings
 from marketplace.datasets.releases import actions as datasets
 from marketplace.datasets.releases.rules import DatasetTerms
@@ -27,12 +28,6 @@ from tests.support.blocks import Block, blocks_of
 from tests.support.installation import ROOT, Installation
 from tests.support.server import as_serving
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 PAGE = "marketplace/site/docs/operator/going-live.md"
 START, DAYS, PEOPLE = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC), 7, 1_500

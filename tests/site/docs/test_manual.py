@@ -1,7 +1,5 @@
 """The manual is true: its tables say what the code does, its links lead somewhere, and every page is served."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import fields
 from pathlib import Path

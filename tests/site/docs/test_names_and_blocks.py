@@ -1,16 +1,16 @@
 """What the manual, README and .github name exists: files, functions, commands; their blocks of code are checked."""
 
-from __future__ import annotations
-
+import argparse
 import ast
 import importlib
 import importlib.util
 import re
 import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import sqlglot
@@ -23,10 +23,6 @@ from migrations.schema import tables
 from tests.benchmarks._bench import read_arguments
 from tests.support.blocks import Block, blocks_of
 from tests.support.source import ROOT, text_of, tracked
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
 
 PAGES = [path for path in tracked("*.md") if path.startswith(("README.md", ".github/", "marketplace/site/docs/"))]
 PACKAGES = ("marketplace", "pricing", "migrations", "tests")

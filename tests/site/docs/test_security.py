@@ -1,7 +1,5 @@
 """The page that walks through the security standard names every requirement once, and only tests that there are."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from pathlib import Path

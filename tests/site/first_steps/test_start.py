@@ -1,7 +1,5 @@
 """Where staff land: what is missing from an empty database on, and what waits for a steward."""
 
-from __future__ import annotations
-
 import re
 import uuid
 

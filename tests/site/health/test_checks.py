@@ -1,7 +1,5 @@
 """Readiness: each thing that must be well turns the site's answer into a 503 that names it, and `doctor` says what mends it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import re
@@ -9,12 +7,13 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from marketplace.core import clock
 from marketplace.core.database import execute
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.core.version import VERSION
 from marketplace.site.health import checks
@@ -24,9 +23,6 @@ from migrations.pending import list_pending
 from tests.people.builders import Browser, page_text
 from tests.support.histories import history_of
 from tests.support.ports import free_port
-
-if TYPE_CHECKING:
-    from marketplace.core.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

@@ -1,7 +1,5 @@
 """Keys of another installation: refused before a site or a worker seals one name with them."""
 
-from __future__ import annotations
-
 import secrets
 
 import pytest

@@ -1,11 +1,10 @@
 """What belongs to another installation, or may do too much, ends `serve` and `jobs` in a sentence, and `doctor` names it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +14,7 @@ from marketplace.core import object_store
 from marketplace.core.backup.keys import accept_keys
 from marketplace.core.backup.strangers import NOT_OURS
 from marketplace.core.errors import Conflict
+from marketplace.core.postgres import EmbeddedPostgres
 from marketplace.core.settings import settings
 from marketplace.site.health.checks import examine
 from migrations.plan import FUNCTIONS
@@ -25,12 +25,6 @@ from tests.support.production import OPERATORS_OWN, key
 from tests.support.reads import fetch_value
 from tests.support.server import as_serving
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from marketplace.core.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.deep
 

@@ -1,7 +1,5 @@
 """Jobs run once per slot, however many workers tick and whichever of them dies."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt

@@ -1,13 +1,13 @@
 """Schemathesis asks the whole API as its own document says, and against what it says: nothing contradicts the document."""
 
-from __future__ import annotations
-
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +18,6 @@ from marketplace.people.identity import key_actions
 from marketplace.subscribers.operators import actions as operators
 from tests.people.builders import make_partner
 from tests.sales.builders.shop import open_shop
-
-if TYPE_CHECKING:
-    import contextlib
-    from collections.abc import Callable
-    from pathlib import Path
 
 EXAMPLES = 40
 EXCLUDED_CHECKS: dict[str, str] = {}

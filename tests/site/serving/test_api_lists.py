@@ -1,7 +1,5 @@
 """Lists of the API: whole by their cursors, which are rows of one's own; and what each call answers is in the document."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 from typing import Any

@@ -1,13 +1,12 @@
 """The API as a page: every call of the document is on it, with what it needs and a line to run."""
 
-from __future__ import annotations
-
 import asyncio
 import html
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import jsonschema
@@ -20,9 +19,6 @@ from tests.people.builders import page_text
 from tests.sales.builders.shop import make_buyer, open_shop
 from tests.support.clients import serving_site
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_every_call_of_the_document_is_on_the_page() -> None:

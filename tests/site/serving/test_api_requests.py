@@ -1,7 +1,5 @@
 """Every call of the API: unknown parameters are refused with a sentence, and what was read has a tag that is heard again."""
 
-from __future__ import annotations
-
 import uuid
 
 import httpx

@@ -1,10 +1,8 @@
 """A request that takes too long is given up with 503 and its transaction with it; what has begun goes on."""
 
-from __future__ import annotations
-
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -16,9 +14,6 @@ from marketplace.core.settings import settings
 from marketplace.site.app import create_app
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 @get("/api/slow")

@@ -1,7 +1,5 @@
 """A form whose hidden parts are missing or damaged is shown again with all that was typed, and one sentence."""
 
-from __future__ import annotations
-
 import re
 import uuid
 

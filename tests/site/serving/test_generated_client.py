@@ -1,10 +1,9 @@
 """A client that is generated from the API's document, in an environment of its own, buys a release and downloads it."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,9 +16,6 @@ from tests.sales.builders.shop import jobs, make_buyer, open_shop
 from tests.support.clients import environment, run, serving_site
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GENERATOR = "openapi-python-client==0.29.1"
 GENERATE = """

@@ -1,18 +1,13 @@
 """Who is asked once more who they are, in the middle of a form, finds the form again with all that they wrote."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace.core import clock
 from tests.people.builders import PASSWORD, Browser, form_of, make_partner, page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 CLAIRE = "claire@atelier.example"
 LATER = dt.timedelta(minutes=11)

@@ -1,7 +1,5 @@
 """The site begins and ends as a server asks it to: with it the pool of connections opens and closes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from typing import Any

@@ -1,10 +1,9 @@
 """Limits: the arithmetic of a window, what callers read of it, and that one caller's flood is not another's."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -16,9 +15,6 @@ from marketplace.site.serving.limits import Limits
 from marketplace.site.serving.rules import WINDOW_SECONDS, Limiter, address_of
 from tests.support.sites import the_site
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

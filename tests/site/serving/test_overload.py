@@ -1,15 +1,15 @@
 """Beyond its connections the site lets some requests wait for a moment, and refuses the others: never 500, never late."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
 from litestar import get
+from litestar.types import ASGIApp
 
 from marketplace.core import database
 from marketplace.core.database import DB, execute, fetch_scalar, transaction
@@ -22,11 +22,6 @@ from tests.people.builders import add_staff
 from tests.support.owner import as_owner
 from tests.support.tcp import over_tcp
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from litestar.types import ASGIApp
 
 
 @get("/api/three-statements")

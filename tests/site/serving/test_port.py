@@ -1,7 +1,5 @@
 """The port that the site listens on: one that it cannot have ends `serve` in one sentence, before anybody is served."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """Request ids and the access log: one id in header, problem and log; nobody to recognise in any line."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

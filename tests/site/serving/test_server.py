@@ -1,13 +1,12 @@
 """The server over real sockets: contradictory and half-sent requests, and connections by address."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc
 import json
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Self
 
 import pytest
 import uvicorn
@@ -16,9 +15,6 @@ from marketplace.core.settings import settings
 from marketplace.site.app import create_app
 from marketplace.site.serving.server import StrictProtocol, configured, keep_loaded
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 ONE = b"POST / HTTP/1.1\r\nhost: x\r\n"
 
@@ -166,7 +162,7 @@ async def test_an_address_has_so_many_connections() -> None:
 @pytest.mark.long
 def test_what_is_loaded_lasts_and_waste_does_not() -> None:
     class Loaded:
-        itself: Loaded
+        itself: Self
 
     loaded, waste, later_waste = Loaded(), Loaded(), Loaded()
     waste.itself, later_waste.itself = waste, later_waste

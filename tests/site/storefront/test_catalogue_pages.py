@@ -1,7 +1,5 @@
 """The pages of what is for sale: the catalogue and its search, a dataset, what a stranger sees first."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid

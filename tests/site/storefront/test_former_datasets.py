@@ -1,7 +1,5 @@
 """A dataset's address lives on when nothing of it is for sale: it says why, what its buyer has, and what else there is."""
 
-from __future__ import annotations
-
 import pytest
 
 from marketplace.catalogue.offers.actions import withdraw_offer

@@ -1,12 +1,10 @@
 """Each way to sell over HTTP, killed at every await of each press and job that writes, a fourth of them a day: the same books."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from marketplace.core.postgres import SUPERUSER
+from marketplace.core.postgres import SUPERUSER, EmbeddedPostgres
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.ledger import chart
@@ -18,9 +16,6 @@ from tests.site.builders.ways import WAYS, Way
 from tests.support.deaths import the_dead_rest
 from tests.support.reads import fetch, fetch_value
 from tests.support.saved_state import State
-
-if TYPE_CHECKING:
-    from marketplace.core.postgres import EmbeddedPostgres
 
 BOOKS = {
     "entries": """SELECT kind, debit, credit, amount_minor, count(*) FROM journal_entry

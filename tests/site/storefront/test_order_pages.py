@@ -1,13 +1,12 @@
 """The pages of a partner's orders: their list, what one says, and waiting for its money."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import html5lib
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -17,9 +16,6 @@ from marketplace.sales.orders.refunds import request_order_refund
 from tests.people.builders import Browser, spender_for
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 
 @pytest.mark.parametrize(

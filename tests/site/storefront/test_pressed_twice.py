@@ -1,7 +1,5 @@
 """A button of the shop that is pressed twice at once, in one tab or in two: done once, and the second press reads why."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

@@ -3,17 +3,16 @@
 Each field in turn gets what is wrong in it while the others are right. Then what is right is pressed twice at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import html
 import re
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import html5lib
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -22,9 +21,6 @@ from tests.datasets.builders import ZONES
 from tests.people.builders import PASSWORD, Browser, add_staff, page_text
 from tests.sales.builders.shop import make_buyer, make_quote, make_sale, open_shop, save_card_on_page
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 DAY: Final = dt.timedelta(days=1)
 HUGE: Final = "9" * 5_000

@@ -1,13 +1,12 @@
 """The parts of a dataset's page: its rows filtered and sorted, its promises checked, what vetted partners see besides."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import html5lib
+import httpx
 import lxml.html
 import numpy as np
 import pytest
@@ -16,17 +15,13 @@ from hypothesis import strategies as st
 
 from marketplace.core import object_store
 from marketplace.core.database import execute
+from marketplace.privacy.product import Product
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.simulated_week import NOTICE
 from marketplace.site.storefront.viewer import MOST_BINS, roughly, spread_of
 from tests.catalogue.builders import last_midnight, make_vetted_partner, open_catalogue, seal_week
 from tests.datasets.builders import BANDS, ZONES
 from tests.people.builders import Browser, make_partner, page_text
-
-if TYPE_CHECKING:
-    import httpx
-
-    from marketplace.privacy.product import Product
 
 PAGE = "/en/datasets/lyon"
 OLDEST = urllib.parse.quote(BANDS[-1])

@@ -1,10 +1,10 @@
 """The demo's guided tours: closed elsewhere, one per kind of person, and every stop is a page of the site."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
+
+import pytest
 
 from marketplace.core.settings import settings
 from marketplace.demo.seed_datasets import DATASETS
@@ -12,9 +12,6 @@ from marketplace.demo.seed_people import PEOPLE
 from marketplace.site.app import routes
 from marketplace.site.tour.rules import TOURS
 from tests.people.builders import Browser, make_partner, page_text
-
-if TYPE_CHECKING:
-    import pytest
 
 PAGES: Final = {path for handler in routes() if "GET" in handler.http_methods for path in handler.paths}
 CODE: Final = re.compile(r"lyon-[\w-]+|grenoble-[\w-]+")

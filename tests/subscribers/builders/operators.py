@@ -1,19 +1,15 @@
 """One of the operator's systems, with a key of its own, which speaks to the API."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx
 
 from marketplace.core.database import execute
 from marketplace.subscribers.operators import actions
 from tests.consent.builders import explain_purpose
 from tests.people.builders import Browser
-
-if TYPE_CHECKING:
-    import httpx
-
 
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

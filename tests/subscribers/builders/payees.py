@@ -1,13 +1,12 @@
 """Subscribers with money that is theirs, with bank details or without, and staff who pay them."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt
 import os
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import uvicorn
 from stdnum import iban
@@ -17,6 +16,7 @@ from marketplace.core.database import execute
 from marketplace.core.settings import settings
 from marketplace.demo.payee_bank import PATH, PayeeBank
 from marketplace.money.payments.transfers import connected_account
+from marketplace.people.identity.actors import Actor
 from marketplace.subscribers.earnings.actions import hold_shares
 from marketplace.subscribers.payouts import actions as payouts
 from marketplace.subscribers.payouts import bank_details
@@ -24,11 +24,6 @@ from marketplace.subscribers.payouts.bank_file import open_file
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
-
-    from marketplace.people.identity.actors import Actor
 
 DAYS_15 = dt.timedelta(days=15)
 

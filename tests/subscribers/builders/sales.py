@@ -1,11 +1,10 @@
 """A small world of sealed releases and settled sales, as the lower packages leave them, with the books to match."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,9 +40,6 @@ from marketplace.subscribers.earnings.rules import MICRO_PER_MINOR
 from tests.catalogue.builders import EMPTY_SHEET
 from tests.datasets.builders import stated_days
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
 
 PURPOSE = "presence.statistics"
 MONTH = dt.timedelta(days=30)

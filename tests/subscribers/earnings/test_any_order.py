@@ -1,12 +1,11 @@
 """The same sales and refunds, in any order and with any work killed on its way: the same cents for the same people."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import datetime as dt
 import random
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,10 +21,6 @@ from marketplace.subscribers.earnings.month_close import close_months
 from tests.subscribers.builders import sales
 from tests.subscribers.builders.sales import given_back
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Awaitable, Callable
 
 PEOPLE = range(1, 7)
 WORK: dict[str, Callable[[], Awaitable[int]]] = {

@@ -1,7 +1,5 @@
 """Blocks and segments: what is packed comes back, merged from anything and cut anywhere; damage is noticed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

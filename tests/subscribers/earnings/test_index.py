@@ -1,11 +1,9 @@
 """The index says what the manifests say, for everybody, however it was made: in pieces, by two workers, after a death."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
-from typing import TYPE_CHECKING
+import uuid
 
 import numpy as np
 import pytest
@@ -21,9 +19,6 @@ from tests.subscribers.builders import sales
 from tests.subscribers.builders.sales import check_index
 from tests.support.reads import fetch_value
 from tests.support.s3 import bucket
-
-if TYPE_CHECKING:
-    import uuid
 
 HOURS_2 = dt.timedelta(hours=2)
 

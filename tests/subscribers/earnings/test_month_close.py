@@ -1,11 +1,11 @@
 """A month's close: what was held becomes the subscribers', once, to the millionth; killed, raced or refunded meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import sys
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
 
 import asyncpg
 import numpy as np
@@ -26,11 +26,6 @@ from tests.subscribers.builders import sales
 from tests.subscribers.builders.sales import given_back, state_dispute
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Sequence
-    from pathlib import Path
 
 PEOPLE = {1: 3, 2: 3, 3: 2, 4: 1}
 MARCH = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)

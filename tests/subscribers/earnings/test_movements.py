@@ -1,11 +1,9 @@
 """A page of earnings reads little, however much was ever sold, and says what the splits and manifests say."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -32,9 +30,6 @@ from tests.subscribers.builders import sales
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.s3 import bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DAY = dt.timedelta(days=1)
 OLD_YEAR, NEW_YEAR = dt.datetime(2025, 12, 20, 12, tzinfo=PARIS), dt.datetime(2026, 1, 5, 12, tzinfo=PARIS)

@@ -1,13 +1,11 @@
 """The subscriber's pages over HTTP: exact to the millionth, one's own only, one row a click."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace.consent.purposes import actions as consent
@@ -17,9 +15,6 @@ from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from tests.people.builders import token, visiting, words
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 
 def consent_forms(answer: httpx.Response) -> list[dict[str, str]]:

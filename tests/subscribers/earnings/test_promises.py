@@ -1,9 +1,8 @@
 """Promised minimums are kept: out of the operator's part, exact to the millionth, cancelled by a refund, shown to each."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import Any
 
 import asyncpg
 import pytest
@@ -20,10 +19,6 @@ from tests.subscribers.builders import sales
 from tests.subscribers.builders.sales import given_back
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-
 
 DAYS_15 = dt.timedelta(days=15)
 DAY = dt.timedelta(days=1)

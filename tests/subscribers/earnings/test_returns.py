@@ -1,7 +1,5 @@
 """Money that is refunded in part or late: shares stay as they are, and what went back is the operator's loss."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 from typing import Any

@@ -1,10 +1,9 @@
 """Shares: exact for any sales to anyone, moved once though workers race or die, never below zero."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import numpy as np
@@ -23,10 +22,6 @@ from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.earnings.queries import get_balance, get_share
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch, fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
 
 DAYS_15 = dt.timedelta(days=15)
 

@@ -1,10 +1,8 @@
 """What splits earn ranges of people is what each person's own share says, to the millionth, however the ranges are cut."""
 
-from __future__ import annotations
-
 import itertools
 import uuid
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,9 +11,6 @@ from hypothesis import strategies as some
 from marketplace.subscribers.earnings.manifests import Contributions
 from marketplace.subscribers.earnings.rules import SplitFigures
 from marketplace.subscribers.earnings.shares_by_weight import SharesOfRelease, looked_up_together, places_in
-
-if TYPE_CHECKING:
-    from marketplace.subscribers.earnings.rules import Amounts
 
 TERMS = [uuid.UUID(int=number) for number in range(3)]
 
@@ -65,7 +60,7 @@ def test_ranges_pay_what_each_share_says(
     bounds = [0, *sorted(set(cuts) - {0}), 201]
     for first, end in itertools.pairwise(bounds):
         here = slice(*np.searchsorted(references, [first, end]))
-        kept: dict[object, Amounts] = {
+        kept: dict[object, Any] = {
             term: (
                 np.array([who for who in of_term if first <= who < end], np.int64),
                 np.array([micro for who, micro in of_term.items() if first <= who < end], np.int64),

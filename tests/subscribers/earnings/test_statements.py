@@ -1,13 +1,11 @@
 """Statements: a subscriber's year adds up to the millionth; a partner reads pool, rates and rounded people, never who."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid
 from io import BytesIO
-from typing import TYPE_CHECKING
 
+import httpx
 from pypdf import PdfReader
 
 from marketplace.core import clock
@@ -19,10 +17,6 @@ from tests.people.builders import visiting, words
 from tests.subscribers.builders import sales
 from tests.support.pdf import check_tagged
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
-
 
 DAYS_15 = dt.timedelta(days=15)
 

@@ -1,11 +1,9 @@
 """Legal pages say who is who and name what is missing; a question reaches the operator's mailbox and staff."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +15,6 @@ from marketplace.subscribers.legal import actions as legal
 from marketplace.subscribers.legal.rules import missing
 from tests.people.builders import PASSWORD, Browser, add_staff, make_partner, open_post_office, page_text
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("name", ["notice", "terms", "privacy", "cookies"])

@@ -1,12 +1,11 @@
 """The operator's app: its key and the person's token together, and a page in its look that says whether location use is on."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,9 +19,6 @@ from tests.people.builders import kinds_written, visiting, words
 from tests.subscribers.builders.operators import API, system
 from tests.support.identity_provider import IdentityProvider, providing
 from tests.support.reads import fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LAST = "SELECT given, channel FROM consent_record WHERE subscriber = 7 ORDER BY at DESC, id DESC LIMIT 1"
 

@@ -1,15 +1,14 @@
 """My data over HTTP: switches, pauses, links, deletion, uses and a map of one's own, as a person walks through them."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import hashlib
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import httpx
 from joserfc import jws
 from joserfc.jwk import KeySet
 
@@ -31,11 +30,6 @@ from tests.datasets import builders
 from tests.people.builders import make_partner, token, visiting, words
 from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import httpx
 
 PURPOSE = sales.PURPOSE
 LAST = "SELECT covers FROM consent_record WHERE subscriber = 1 ORDER BY at DESC, id DESC LIMIT 1"

@@ -1,7 +1,5 @@
 """The operator's app does for a person what their own pages do, with its channel on the receipt and a message to them."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

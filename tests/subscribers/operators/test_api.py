@@ -1,7 +1,5 @@
 """The operator's API: its key does that and nothing else; what is sent again changes nothing; bad input is a sentence."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import json

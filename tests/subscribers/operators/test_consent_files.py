@@ -1,13 +1,11 @@
 """Consents that the operator collected: all of a file or none, again nothing, and a wrong row is named."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,9 +23,6 @@ from marketplace.subscribers.operators.consent_files import import_consents
 from tests.consent.builders import explain_purpose
 from tests.support.reads import fetch_value
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PURPOSE = "presence.statistics"
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -1,7 +1,5 @@
 """Letters: each code once, in a file that only its owner reads; killed anywhere, no line has a code that nobody has."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import io
@@ -11,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +24,6 @@ from tests.people.builders import PASSWORD
 from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch, fetch_value
 from tests.support.source import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DYING = """
 import asyncio, json, os, pathlib, signal, sys

@@ -1,7 +1,5 @@
 """Bank details: what an IBAN and a name must be, and that neither can be read without the key, nor moved to another row."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import uuid

@@ -1,12 +1,11 @@
 """A payee left out after the file was sent, by hand: what finance sees at each step, and the person; nobody is paid twice."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -20,11 +19,6 @@ from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import OUR_IBAN, paying_four
 from tests.support.decisions import approve_waiting
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import httpx
 
 
 @contextlib.asynccontextmanager

@@ -1,13 +1,11 @@
 """Whose account it is, asked before money leaves: by interface and by file; who differs is written to, the rest is paid."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import unicodedata
 import uuid
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import settings as checked
@@ -29,9 +27,6 @@ from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN, bank_that_verifies, file_of_run, payout_states
 from tests.support.decisions import buttons_of, decide_names
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 SCRIPTS = (
     "José Müller", "Łukasz Żółć", "Þórður Ægisson", "Øyvind Åse", "Şükrü Çelik", "Nguyễn Thị Ánh", "Œuvré d’Aÿ",

@@ -1,10 +1,10 @@
 """A run and its bank: the file it is sent, what the bank answers, what its statement shows, each cent where it belongs."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -25,10 +25,6 @@ from tests.people.builders import kinds_written, make_staff
 from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run, payout_states
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import AsyncIterator
 
 IN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
 

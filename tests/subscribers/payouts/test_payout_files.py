@@ -1,20 +1,20 @@
 """A run in the files that a bank takes: each with its own id and sums, answered and replaced by itself, none paid twice."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+import uuid
 
 import pytest
 from lxml import etree
 
 from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.progress import ReportProgress
 from marketplace.demo.bank import Bank
 from marketplace.finance.bank.payout_lines import match_payouts
 from marketplace.money.ledger.chart import SUBSCRIBERS_IN_TRANSIT
 from marketplace.money.ledger.queries import balance
 from marketplace.money.sepa import pain001, pain002
+from marketplace.people.identity.actors import Actor
 from marketplace.people.proposals.queries import find_waiting
 from marketplace.subscribers.payouts import actions as payouts
 from marketplace.subscribers.payouts import background_work, bank_file, rules
@@ -24,12 +24,6 @@ from tests.subscribers.builders import payees, sales
 from tests.subscribers.builders.payees import OUR_IBAN, file_of_run
 from tests.support.decisions import approve_waiting, decide, decide_names
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
-
-    from marketplace.core.progress import ReportProgress
-    from marketplace.people.identity.actors import Actor
 
 IN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
 NINE, NOT_LATER = range(1, 10), dt.timedelta(0)

@@ -1,7 +1,5 @@
 """Payouts over HTTP: a subscriber sees threshold and history, finance prepares, approves, sends and imports the answer."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import uuid

@@ -1,10 +1,9 @@
 """A run paid through Stripe Connect: onboarding, one transfer a person whatever the network does, the books to the cent."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,9 +30,6 @@ from tests.people.builders import make_staff, press, visiting, words
 from tests.subscribers.builders import payees
 from tests.subscribers.builders.payees import fund_balance, paying_through_stripe
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import uuid
 
 
 async def send_stripe_run() -> uuid.UUID:

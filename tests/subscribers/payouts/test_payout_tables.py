@@ -1,7 +1,5 @@
 """The tables of one payout run are sorted by their headings, narrowed and handed out: payouts, names, files and answers."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest

@@ -1,7 +1,5 @@
 """Payout runs: whole cents above a threshold, four eyes, one file however often it is asked for, money back when refused."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import uuid

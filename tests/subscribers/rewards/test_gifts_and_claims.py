@@ -1,10 +1,9 @@
 """Money that was a gift, or bought a benefit, and a claim about its licence: nobody owes it again, and nobody spends it twice."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
-from typing import TYPE_CHECKING
+
+import httpx
 
 from marketplace.core import clock
 from marketplace.core.database import execute
@@ -17,9 +16,6 @@ from tests.sales.builders.claims import agree_to_claim, claim_form
 from tests.subscribers.builders import sales
 from tests.subscribers.builders.payees import DAYS_15, balance_of, earn, paying, paying_three, write_bank_details
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 IBAN = "FR7630006000011234567890189"
 MINE, BOOKS = "/en/earnings/rewards", "/en/finance/rewards"

@@ -1,12 +1,11 @@
 """Rewards over HTTP: a bill credited line by line, a gift, a benefit, money kept; and the books to the cent."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 
 from marketplace.core import clock
@@ -24,9 +23,6 @@ from tests.people.builders import kinds_written, token, visiting, words
 from tests.subscribers.builders import sales
 from tests.subscribers.builders.payees import balance_of, claim_lines, earn, paying, paying_three, write_bank_details
 from tests.support.reads import fetch, fetch_value
-
-if TYPE_CHECKING:
-    import httpx
 
 IBAN = "FR7630006000011234567890189"
 STATES = "SELECT subscriber, state FROM reward ORDER BY subscriber, state"
