@@ -218,7 +218,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
     part = (net // 2, vat // 2) if is_refunded and number % 3 == 0 else (net, vat)
     is_gone = is_lost or (is_refunded and part == (net, vat))
     returned, lost = sum(part) if is_refunded else 0, total if is_lost else 0
-    back_at = at + dt.timedelta(days=3)
+    back_at, may_repeat = at + dt.timedelta(days=3), True
     name, year = f"P-2026-{number:06d}", dt.timedelta(days=365)
     month.add(
         "quote",
@@ -249,7 +249,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         at,
         returned,
         lost,
-        True,
+        may_repeat,
     )
     month.add("order_lot", quote, order, 1)
     month.add(
