@@ -70,9 +70,7 @@ async def write_shop() -> None:
     )
 
 
-async def write_order(
-    *, on_credit: bool = False, partner: uuid.UUID = PARTNER, net_minor: int = NET, may_repeat: bool = False
-) -> uuid.UUID:
+async def write_order(*, on_credit: bool = False, partner: uuid.UUID = PARTNER, net_minor: int = NET) -> uuid.UUID:
     """Order a licence of the release, and ask Stripe for its payment; on credit it is owed instead, within a limit."""
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
@@ -90,13 +88,12 @@ async def write_order(
     await execute(
         """INSERT INTO purchase_order (id, number, partner, net_minor, vat_minor, total_minor, vat_basis_points, vat_rule, state,
                                        may_repeat, ordered_at)
-           VALUES ($1, $2, $3, $4, $5, $4::bigint + $5::bigint, 2000, 'domestic', 'awaiting_payment', $6, $7)""",
+           VALUES ($1, $2, $3, $4, $5, $4::bigint + $5::bigint, 2000, 'domestic', 'awaiting_payment', true, $6)""",
         order_id,
         f"P-{order_id.hex[:8].upper()}",
         partner,
         net_minor,
         VAT,
-        may_repeat,
         now,
     )
     await execute("INSERT INTO order_lot (quote, purchase_order, position) VALUES ($1, $2, 1)", quote, order_id)

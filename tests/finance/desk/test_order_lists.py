@@ -33,7 +33,7 @@ async def make_orders() -> None:
     )
     for place, number in enumerate(NUMBERS):
         order = await sales.write_order(
-            partner=(sales.PARTNER, other)[place // 2 % 2], net_minor=1_000 * (place * 5 % 7 + 1), may_repeat=True
+            partner=(sales.PARTNER, other)[place // 2 % 2], net_minor=1_000 * (place * 5 % 7 + 1)
         )
         await execute("DELETE FROM payment")
         await execute(

@@ -17,7 +17,7 @@ from tests.support.reads import fetch_value
 async def test_orders_are_sorted_and_narrowed_over_all_pages_and_so_is_their_file() -> None:
     await sales.write_shop()
     for number in range(PAGE_SIZE + 2):
-        order = await sales.write_order(may_repeat=True)
+        order = await sales.write_order()
         await execute("UPDATE purchase_order SET reference = $2 WHERE id = $1", order, str(number))
     await sales.pay_unseen(order)
     await sales.write_settled(order)
