@@ -15,7 +15,6 @@ from msgspec import structs
 from marketplace.catalogue.offers.actions import quote
 from marketplace.core import clock
 from marketplace.core.errors import Conflict
-from marketplace.core.facts.queries import list_facts
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.actions import place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
@@ -25,7 +24,7 @@ from tests.people.builders import Browser, page_text
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.sales.builders.shop import make_buyer, open_shop
 from tests.support.owner import as_owner
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch_value, list_facts
 
 TABLES = ("auction", "auction_lot")
 

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from marketplace.core.database import execute
-from marketplace.core.facts.queries import list_facts
 from marketplace.money.ledger.queries import balance
 from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
@@ -26,7 +25,7 @@ from tests.people.builders import Browser, page_text
 from tests.sales.builders.auctions import LIMIT, announce_of_shop, do_not_pay, end_auction, place
 from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, pay
 from tests.support.local_stripe import counterpart, stripe  # noqa: F401 (fixtures)
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import fetch, fetch_value, list_facts
 from tests.support.scenes import books_are_clean
 
 SHIELD = "15000"

@@ -5,6 +5,7 @@ The product's reads are typed; a test's are one of a kind, and what it compares 
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, Final
 
 import asyncpg
@@ -54,3 +55,9 @@ async def statements_sent() -> AsyncIterator[list[str]]:
     async with AsyncExitStack() as stack:
         for connection in await every_connection(stack):
             connection.remove_query_logger(note)
+
+
+async def list_facts(after: int = 0) -> list[SimpleNamespace]:
+    """Return the facts for the public log with numbers greater than `after`, in their order."""
+    rows = await fetch("SELECT id, kind, subject, statement, at FROM log_fact WHERE id > $1 ORDER BY id", after)
+    return [SimpleNamespace(**row) for row in rows]

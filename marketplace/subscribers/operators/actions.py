@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 import uuid
 from typing import TYPE_CHECKING
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.core.database import Values
-
-
-class EndedKey(Struct, frozen=True):
-    """When a key was ended."""
-
-    ended_at: dt.datetime
 
 
 class Operator(Struct, frozen=True):

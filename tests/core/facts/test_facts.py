@@ -5,8 +5,8 @@ import pytest
 
 from marketplace.core.database import transaction
 from marketplace.core.facts.actions import state_fact
-from marketplace.core.facts.queries import list_facts
 from tests.support.owner import as_owner
+from tests.support.reads import list_facts
 
 
 async def test_a_fact_is_stated_once_with_what_makes_it_true() -> None:

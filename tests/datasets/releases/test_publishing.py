@@ -16,7 +16,6 @@ from marketplace.consent.purposes import actions as consent
 from marketplace.core import clock, object_store
 from marketplace.core.database import execute
 from marketplace.core.errors import Conflict, Invalid, NotFound
-from marketplace.core.facts.queries import list_facts
 from marketplace.core.settings import settings
 from marketplace.datasets.releases import actions, dossier, publishing, queries
 from marketplace.datasets.releases.rules import DatasetTerms
@@ -24,7 +23,7 @@ from marketplace.privacy import specification
 from tests.datasets import builders
 from tests.datasets.builders import PERIOD, START, at, crowd, declare, make_subscribers, write
 from tests.support.owner import as_owner
-from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.reads import fetch, fetch_one, fetch_value, list_facts
 
 AGAIN = {"revision": 2, "note_fr": "Corrigé.", "note_en": "Corrected."}
 

@@ -11,7 +11,6 @@ import pytest
 
 from marketplace.core.database import execute
 from marketplace.core.errors import NotFound
-from marketplace.core.facts.queries import list_facts
 from marketplace.core.settings import settings
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import rules
@@ -20,7 +19,7 @@ from marketplace.sales.auctions.queries import get_auction, get_transcript, list
 from pricing.auctions.transcript import terms_entry
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction, seal
 from tests.support.owner import as_owner
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import fetch, fetch_value, list_facts
 
 
 async def end(auction: uuid.UUID) -> dict[str, Any]:

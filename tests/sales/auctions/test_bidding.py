@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from marketplace.core import sealing
 from marketplace.core.database import DB, execute, transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
-from marketplace.core.facts.queries import list_facts
 from marketplace.core.instants import microseconds
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key
@@ -28,7 +27,7 @@ from marketplace.sales.auctions.queries import get_auction, list_log
 from tests.people.builders import kinds_written
 from tests.sales.builders.auctions import Bidder, bid_for, make_bidder, move_end, open_auction
 from tests.support.owner import as_owner
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import fetch, fetch_value, list_facts
 from tests.support.sites import the_site
 from tests.support.waiting import until
 
