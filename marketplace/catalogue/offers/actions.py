@@ -195,7 +195,7 @@ async def prices_for(
 async def price_together(
     releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime
 ) -> Together | None:
-    """Return today's price of one order of those of some releases that are for sale; None: none is.
+    """Return what the releases cost today in one order, without those that are not for sale; None: none is.
 
     months: as in `prices_for`. Refuses releases that are sold in several currencies.
     """

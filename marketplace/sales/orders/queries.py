@@ -130,20 +130,14 @@ class OrderedLot(Struct, frozen=True):
     """A release that an order buys, at what part of its price; cents before VAT, the period half-open."""
 
     lot: int
-    quote: uuid.UUID
     release: uuid.UUID
     amount_minor: int
-    level: int
-    months: int
-    dataset: str
     title_fr: str
     title_en: str
     time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
-    entitlement: uuid.UUID | None
     recalled_at: dt.datetime | None
-    cancelled_at: dt.datetime | None
 
 
 async def list_lots(partner: uuid.UUID, order: uuid.UUID) -> list[OrderedLot]:

@@ -63,18 +63,14 @@ WHERE purchase_order.partner = $1 AND purchase_order.id = $2 AND order_lot.posit
 -- name: list_lots
 -- The lots of the order $2 of the partner $1, in its order.
 SELECT
-    order_lot.position AS lot, order_lot.quote, quote.release, quote.amount_minor, quote.level, quote.months,
-    dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
-    release.period_from, release.period_to,
-    entitlement.id AS entitlement, revocation.revoked_at AS recalled_at, licence.cancelled_at
+    order_lot.position AS lot, quote.release, quote.amount_minor, dataset.title_fr, dataset.title_en, dataset.time_zone,
+    release.period_from, release.period_to, revocation.revoked_at AS recalled_at
 FROM purchase_order
 JOIN order_lot ON order_lot.purchase_order = purchase_order.id
 JOIN quote ON quote.id = order_lot.quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN revocation ON revocation.release = release.id
-LEFT JOIN licence ON licence.quote = order_lot.quote
-LEFT JOIN entitlement ON entitlement.licence = licence.id
 WHERE purchase_order.partner = $1 AND purchase_order.id = $2
 ORDER BY order_lot.position;
 
